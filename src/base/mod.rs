@@ -1,0 +1,7 @@
+//! What every floor may use: identifiers, limits, the clock, addresses, secrets.
+
+pub mod address;
+pub mod clock;
+pub mod id;
+pub mod limits;
+pub mod secret;
