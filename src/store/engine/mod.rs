@@ -4,10 +4,18 @@
 //! plus append-only segments that double as the journal; [`memory`] serves tests. No type of
 //! redb, and no file, leaves this module.
 
+#[allow(dead_code)] // until the local engine is there
+mod disk;
+#[allow(dead_code)] // the same
+mod format;
+mod memory;
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+
+pub use self::memory::open_memory;
 
 /// A key: at most [`MAX_KEY`] bytes, ordered bytewise.
 pub type Key = Bytes;
@@ -164,4 +172,30 @@ pub struct Segment {
     pub single: bool,
     /// Seconds since 1970 of the last write.
     pub modified: i64,
+}
+
+/// Refuses keys and values that are too long. Rows out of order are a mistake of the caller.
+fn check_limits(batch: &Batch) -> Result<()> {
+    debug_assert!(batch.rows.is_sorted_by(|a, b| a.0 < b.0), "rows are not in key order");
+    for (key, value) in &batch.rows {
+        if key.len() > MAX_KEY || value.as_ref().is_some_and(|value| value.len() > MAX_VALUE) {
+            return Err(EngineError::Refused(format!(
+                "a row of {} + {} bytes is too long",
+                key.len(),
+                value.as_ref().map_or(0, Bytes::len)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the bytes of a whole body.
+fn checksum_matches(body: &BodyRef, bytes: &[u8]) -> Result<()> {
+    if bytes.len() as u64 == body.len && format::checksum(bytes) == body.checksum {
+        return Ok(());
+    }
+    Err(EngineError::Damaged(format!(
+        "the body at byte {} of segment {} does not match its checksum",
+        body.offset, body.segment
+    )))
 }
