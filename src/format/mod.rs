@@ -1,1 +1,3 @@
-//! (to be written)
+//! Pure codecs: bytes to values and back. Nothing here knows a socket, a clock or the store.
+
+pub mod smtp;
