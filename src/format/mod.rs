@@ -1,3 +1,4 @@
 //! Pure codecs: bytes to values and back. Nothing here knows a socket, a clock or the store.
 
+pub mod sasl;
 pub mod smtp;
