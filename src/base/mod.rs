@@ -4,5 +4,6 @@ pub mod address;
 pub mod clock;
 pub mod id;
 pub mod limits;
+pub mod metrics;
 pub mod secret;
 pub mod uidset;
