@@ -1,0 +1,49 @@
+//! Work for later: what stands under a due time.
+
+use bytes::Bytes;
+
+use crate::base::id::ContentId;
+use crate::store::rows::codec::{Reader, Writer};
+use crate::store::{Error, Result};
+
+/// One piece of work; carried out by `jobs`, and again after a crash.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Work {
+    /// Contents that no message shared when this was written: their rows and bytes may go.
+    Reclaim(Vec<ContentId>),
+}
+
+impl Work {
+    const VERSION: u8 = 1;
+
+    pub fn encode(&self) -> Bytes {
+        let mut out = Writer::new(Self::VERSION);
+        match self {
+            Work::Reclaim(contents) => {
+                out.u32(1).u64(contents.len() as u64);
+                let mut last = 0;
+                for content in contents {
+                    out.i64(content.0.wrapping_sub(last) as i64);
+                    last = content.0;
+                }
+            }
+        }
+        out.done()
+    }
+
+    pub fn decode(value: &[u8]) -> Result<Self> {
+        let (mut row, _) = Reader::new(value, "work", Self::VERSION)?;
+        match row.u32()? {
+            1 => {
+                let (count, mut last) = (row.u64()?, 0u64);
+                let mut contents = Vec::new();
+                for _ in 0..count {
+                    last = last.wrapping_add(row.i64()? as u64);
+                    contents.push(ContentId(last));
+                }
+                Ok(Work::Reclaim(contents))
+            }
+            other => Err(Error::Damaged(format!("work of unknown kind {other}"))),
+        }
+    }
+}
