@@ -1,1 +1,16 @@
-//! (to be written)
+//! What the data means: accounts, addresses, mailboxes, messages. Each rule once, no `async`:
+//! functions on a snapshot or a transaction, which every front calls.
+
+pub mod account;
+pub mod auth;
+pub mod directory;
+mod error;
+pub mod mailbox;
+pub mod message;
+pub mod quota;
+pub mod thread;
+
+pub use error::{Error, Result};
+
+#[cfg(test)]
+mod tests;

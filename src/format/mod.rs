@@ -1,4 +1,5 @@
 //! Pure codecs: bytes to values and back. Nothing here knows a socket, a clock or the store.
 
+pub mod mime;
 pub mod sasl;
 pub mod smtp;

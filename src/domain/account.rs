@@ -1,0 +1,191 @@
+//! Accounts, their addresses, groups and domains: what the administrator does.
+
+use bytes::Bytes;
+
+use crate::base::address::{EmailAddress, normalise_domain};
+use crate::base::id::AccountId;
+use crate::domain::auth::Credentials;
+use crate::domain::{Error, Result, mailbox, message};
+use crate::store::keys::{self, Kind};
+use crate::store::rows::account::{Account, AddressRow, Domain, Group};
+use crate::store::{Read, Tx};
+
+/// A new account.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    pub address: EmailAddress,
+    pub display_name: String,
+    pub admin: bool,
+    pub credentials: Option<Credentials>,
+    /// Bytes; `None` is unlimited.
+    pub quota: Option<u64>,
+}
+
+/// Makes a domain local. Fails with `Exists`.
+pub fn add_domain(tx: &mut Tx<'_>, name: &str) -> Result<Domain> {
+    let name = domain_name(name)?;
+    if tx.domain(&name)?.is_some() {
+        return Err(Error::Exists("domain"));
+    }
+    let domain = Domain { name, catch_all: None };
+    tx.put_domain(&domain);
+    Ok(domain)
+}
+
+/// Sets who gets mail for addresses that nobody has.
+pub fn set_catch_all(tx: &mut Tx<'_>, name: &str, account: Option<AccountId>) -> Result<()> {
+    let mut domain = tx.domain(&domain_name(name)?)?.ok_or(Error::NotFound("domain"))?;
+    domain.catch_all = account;
+    tx.put_domain(&domain);
+    Ok(())
+}
+
+/// Removes a domain that no address uses any more.
+pub fn remove_domain(tx: &mut Tx<'_>, name: &str) -> Result<()> {
+    let name = domain_name(name)?;
+    tx.domain(&name)?.ok_or(Error::NotFound("domain"))?;
+    let suffix = format!("@{name}");
+    if tx.addresses()?.iter().any(|(address, _)| address.ends_with(&suffix)) {
+        return Err(Error::Invalid(format!("addresses of {name} still exist; remove them first")));
+    }
+    tx.delete(keys::domain(&name));
+    Ok(())
+}
+
+fn domain_name(name: &str) -> Result<String> {
+    normalise_domain(name).map_err(|error| Error::Invalid(error.to_string()))
+}
+
+/// Makes an account with its default mailboxes. Its domain must be local.
+pub fn create(tx: &mut Tx<'_>, new: &NewAccount) -> Result<Account> {
+    let address = new.address.canonical();
+    require_free(tx, &new.address)?;
+    let key = keys::meta("account");
+    let id = tx.get(&key)?.and_then(|value| keys::u32_at(&value, 0)).unwrap_or(1);
+    tx.put(key, Bytes::copy_from_slice(&(id + 1).to_be_bytes()));
+    let id = AccountId(id);
+    let mut account = Account {
+        id,
+        address: address.clone(),
+        display_name: new.display_name.clone(),
+        admin: new.admin,
+        enabled: true,
+        password: None,
+        scram: None,
+        credential_version: 1,
+        quota: new.quota,
+        created: tx.now(),
+    };
+    if let Some(credentials) = &new.credentials {
+        credentials.apply(&mut account);
+    }
+    tx.put_account(&account);
+    tx.put_address(&address, &AddressRow::Primary(id));
+    mailbox::create_defaults(tx, id)?;
+    Ok(account)
+}
+
+/// The address must be of a local domain and nobody's yet.
+fn require_free(read: &impl Read, address: &EmailAddress) -> Result<()> {
+    if read.domain(address.domain())?.is_none() {
+        return Err(Error::Invalid(format!(
+            "{} is not a domain of this server; add it with `kontor domain add {}`",
+            address.domain(),
+            address.domain()
+        )));
+    }
+    match read.address(&address.canonical())? {
+        Some(_) => Err(Error::Exists("address")),
+        None => Ok(()),
+    }
+}
+
+/// The account with this address or alias.
+pub fn find(read: &impl Read, address: &EmailAddress) -> Result<Account> {
+    match read.address(&address.canonical())? {
+        Some(AddressRow::Primary(id) | AddressRow::Alias(id)) => {
+            read.account(id)?.ok_or(Error::NotFound("account"))
+        }
+        _ => Err(Error::NotFound("account")),
+    }
+}
+
+/// Changes an account's row; cached log-ins of before are void.
+pub fn update(
+    tx: &mut Tx<'_>,
+    id: AccountId,
+    change: impl FnOnce(&mut Account),
+) -> Result<Account> {
+    let mut account = tx.account(id)?.ok_or(Error::NotFound("account"))?;
+    change(&mut account);
+    account.credential_version += 1;
+    tx.put_account(&account);
+    // Sessions watch the account's modseq, and leave when they find it disabled.
+    tx.bump(id)?;
+    Ok(account)
+}
+
+/// Removes an account with everything it holds, its aliases, and its place in groups.
+pub fn remove(tx: &mut Tx<'_>, id: AccountId) -> Result<Account> {
+    let account = tx.account(id)?.ok_or(Error::NotFound("account"))?;
+    for mailbox in tx.mailboxes(id)? {
+        message::remove_all(tx, mailbox.id)?;
+        let emptied = mailbox::require(tx, mailbox.id)?;
+        tx.remove_mailbox(&emptied)?;
+    }
+    for (address, row) in tx.addresses()? {
+        match row {
+            AddressRow::Primary(of) | AddressRow::Alias(of) if of == id => {
+                tx.delete(keys::address(&address));
+            }
+            AddressRow::Group(mut group) if group.members.contains(&account.address) => {
+                group.members.retain(|member| *member != account.address);
+                tx.put_address(&address, &AddressRow::Group(group));
+            }
+            _ => {}
+        }
+    }
+    for domain in tx.domains()?.into_iter().filter(|domain| domain.catch_all == Some(id)) {
+        tx.put_domain(&Domain { catch_all: None, ..domain });
+    }
+    for kind in [Kind::Subscription, Kind::Annotation, Kind::Keyword, Kind::Thread, Kind::Log] {
+        tx.delete_prefix(&keys::of_account(kind, id))?;
+    }
+    // The state stays: its sequences keep the account's old tokens from matching anything.
+    tx.delete(keys::account(id));
+    tx.bump(id)?;
+    Ok(account)
+}
+
+/// Gives an account another address.
+pub fn add_alias(tx: &mut Tx<'_>, alias: &EmailAddress, account: AccountId) -> Result<()> {
+    require_free(tx, alias)?;
+    tx.put_address(&alias.canonical(), &AddressRow::Alias(account));
+    Ok(())
+}
+
+pub fn remove_alias(tx: &mut Tx<'_>, alias: &EmailAddress) -> Result<()> {
+    match tx.address(&alias.canonical())? {
+        Some(AddressRow::Alias(_)) => tx.delete(keys::address(&alias.canonical())),
+        _ => return Err(Error::NotFound("alias")),
+    }
+    Ok(())
+}
+
+/// Makes a distribution group, or replaces its members.
+pub fn put_group(tx: &mut Tx<'_>, address: &EmailAddress, group: &Group) -> Result<()> {
+    match tx.address(&address.canonical())? {
+        Some(AddressRow::Group(_)) => {}
+        _ => require_free(tx, address)?,
+    }
+    tx.put_address(&address.canonical(), &AddressRow::Group(group.clone()));
+    Ok(())
+}
+
+pub fn remove_group(tx: &mut Tx<'_>, address: &EmailAddress) -> Result<()> {
+    match tx.address(&address.canonical())? {
+        Some(AddressRow::Group(_)) => tx.delete(keys::address(&address.canonical())),
+        _ => return Err(Error::NotFound("group")),
+    }
+    Ok(())
+}

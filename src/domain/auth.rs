@@ -1,0 +1,172 @@
+//! Credentials: how they are kept, checked, and remembered for minutes.
+//!
+//! Guessing is slowed elsewhere (`net::rate`); here an unknown log-in costs the same time and
+//! gets the same answer as a wrong password.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Argon2, PasswordHash};
+use aws_lc_rs::hmac;
+use bytes::Bytes;
+
+use crate::base::address::EmailAddress;
+use crate::base::id::AccountId;
+use crate::base::secret::Secret;
+use crate::domain::{Error, Result};
+use crate::format::sasl::ScramKeys;
+use crate::store::Read;
+use crate::store::rows::account::{Account, AddressRow};
+
+/// How long a verified password is remembered: phones and mail programs log in again and
+/// again, and each argon2 costs tens of milliseconds.
+const REMEMBERED: Duration = Duration::from_secs(10 * 60);
+/// Remembered log-ins at most.
+const REMEMBERED_MAX: usize = 10_000;
+
+/// What is kept of a password.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    hash: String,
+    scram: Option<Bytes>,
+}
+
+impl Credentials {
+    /// Hashes a password; some 100 ms of computing, so not on an async thread.
+    pub fn of(password: &Secret) -> Result<Credentials> {
+        let hash = Argon2::default()
+            .hash_password(password.expose())
+            .map_err(|error| Error::Invalid(format!("the password cannot be used: {error}")))?;
+        let scram = ScramKeys::derive(password).map(|keys| Bytes::copy_from_slice(&keys.encode()));
+        Ok(Credentials { hash: hash.to_string(), scram })
+    }
+
+    /// Puts them on an account.
+    pub fn apply(&self, account: &mut Account) {
+        account.password = Some(self.hash.clone());
+        account.scram.clone_from(&self.scram);
+    }
+}
+
+/// Checks log-ins, remembering verified ones.
+pub struct Verifier {
+    key: hmac::Key,
+    /// By keyed hash of log-in and password: whose it is, at which version of the credentials.
+    known: Mutex<HashMap<[u8; 32], (AccountId, u64, Instant)>>,
+    /// What an unknown log-in is checked against, so that it takes as long.
+    decoy: String,
+    decoy_key: Secret,
+}
+
+impl Default for Verifier {
+    fn default() -> Self {
+        let decoy = Argon2::default().hash_password(Secret::random(16).expose());
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, Secret::random(32).expose()),
+            known: Mutex::default(),
+            decoy: decoy.map(|hash| hash.to_string()).unwrap_or_default(),
+            decoy_key: Secret::random(32),
+        }
+    }
+}
+
+impl Verifier {
+    /// The account, if these very credentials were verified minutes ago and nothing changed
+    /// since. Cheap.
+    pub fn remembered(
+        &self,
+        read: &impl Read,
+        login: &str,
+        password: &Secret,
+    ) -> Result<Option<Account>> {
+        let tag = self.tag(login, password);
+        let found = self.lock().get(&tag).copied();
+        let Some((id, version, at)) = found else { return Ok(None) };
+        if at.elapsed() > REMEMBERED {
+            self.lock().remove(&tag);
+            return Ok(None);
+        }
+        let account = read.account(id)?;
+        Ok(account.filter(|account| account.enabled && account.credential_version == version))
+    }
+
+    /// Checks a password; costs an argon2 whatever the answer, so not on an async thread.
+    /// `None`: wrong, unknown or disabled, and the client must not learn which.
+    pub fn verify(
+        &self,
+        read: &impl Read,
+        login: &str,
+        password: &Secret,
+    ) -> Result<Option<Account>> {
+        let account = find_login(read, login)?.filter(|account| account.enabled);
+        let hash = account.as_ref().and_then(|account| account.password.as_deref());
+        let right = matches(hash.unwrap_or(&self.decoy), password) && hash.is_some();
+        let Some(account) = account.filter(|_| right) else { return Ok(None) };
+        let mut known = self.lock();
+        if known.len() >= REMEMBERED_MAX {
+            known.retain(|_, (_, _, at)| at.elapsed() <= REMEMBERED);
+        }
+        if known.len() < REMEMBERED_MAX {
+            let entry = (account.id, account.credential_version, Instant::now());
+            known.insert(self.tag(login, password), entry);
+        }
+        Ok(Some(account))
+    }
+
+    /// The SCRAM keys for a log-in; for an unknown one keys that no proof fits. The account
+    /// comes along for when the exchange succeeds.
+    pub fn scram(&self, read: &impl Read, login: &str) -> Result<(ScramKeys, Option<Account>)> {
+        let account = find_login(read, login)?.filter(|account| account.enabled);
+        let keys = account.as_ref().and_then(|account| ScramKeys::decode(account.scram.as_ref()?));
+        Ok(match keys {
+            Some(keys) => (keys, account),
+            None => (ScramKeys::decoy(&self.decoy_key, login), None),
+        })
+    }
+
+    fn tag(&self, login: &str, password: &Secret) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(&(login.len() as u64).to_le_bytes());
+        context.update(login.as_bytes());
+        context.update(password.expose());
+        context.sign().as_ref().try_into().unwrap_or([0; 32])
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], (AccountId, u64, Instant)>> {
+        self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+fn matches(hash: &str, password: &Secret) -> bool {
+    let Ok(hash) = PasswordHash::new(hash) else { return false };
+    Argon2::default().verify_password(password.expose(), &hash).is_ok()
+}
+
+/// The account that a log-in names: its address or an alias, or the bare name where the
+/// server has a single domain.
+pub fn find_login(read: &impl Read, login: &str) -> Result<Option<Account>> {
+    let login = login.trim();
+    if login.is_empty() || login.len() > 512 || login.chars().any(char::is_control) {
+        return Ok(None);
+    }
+    let full = match login.contains('@') {
+        true => login.to_owned(),
+        false => match read.domains()?.as_slice() {
+            [only] => format!("{login}@{}", only.name),
+            _ => return Ok(None),
+        },
+    };
+    let Ok(address) = EmailAddress::parse_human(&full) else { return Ok(None) };
+    match read.address(&address.canonical())? {
+        Some(AddressRow::Primary(id) | AddressRow::Alias(id)) => Ok(read.account(id)?),
+        _ => Ok(None),
+    }
+}
+
+/// Whether a password is so weak that its owner should be told.
+pub fn is_weak(password: &Secret) -> bool {
+    let bytes = password.expose();
+    bytes.len() < 8 || bytes.iter().all(|byte| Some(byte) == bytes.first())
+}
