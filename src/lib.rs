@@ -16,6 +16,7 @@ pub mod domain;
 pub mod delivery;
 pub mod http;
 pub mod jobs;
+pub mod login;
 // floor 5: the fronts
 pub mod imap;
 pub mod smtp;
