@@ -23,6 +23,8 @@ pub(super) trait Disk: Debug + Send + Sync {
     fn create_dir(&self, dir: &str) -> io::Result<()>;
     /// The names of the files in a directory, in no order.
     fn list(&self, dir: &str) -> io::Result<Vec<String>>;
+    /// Size in bytes, and seconds since 1970 of the last change, of a file.
+    fn stat(&self, name: &str) -> io::Result<(u64, i64)>;
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Renames a file within its directory, at once or not at all.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
@@ -45,8 +47,6 @@ pub(super) trait DiskFile: Debug + Send + Sync {
     fn write_at(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()>;
     /// Makes everything written before durable, with what is needed to find it again.
     fn sync_data(&self) -> io::Result<()>;
-    /// Seconds since 1970 of the last change.
-    fn modified(&self) -> io::Result<i64>;
     /// A range of the file as memory. What the range holds must not change any more.
     fn map(&self, offset: u64, len: usize) -> io::Result<Mapped>;
 }
@@ -120,6 +120,12 @@ impl Disk for RealDisk {
             }
         }
         Ok(names)
+    }
+
+    fn stat(&self, name: &str) -> io::Result<(u64, i64)> {
+        let metadata = std::fs::metadata(self.root.join(name))?;
+        let since = metadata.modified()?.duration_since(UNIX_EPOCH);
+        Ok((metadata.len(), since.map_or(0, |since| since.as_secs() as i64)))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -217,11 +223,6 @@ impl DiskFile for RealFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.file.sync_data()
-    }
-
-    fn modified(&self) -> io::Result<i64> {
-        let time = self.file.metadata()?.modified()?;
-        Ok(time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64))
     }
 
     fn map(&self, offset: u64, len: usize) -> io::Result<Mapped> {

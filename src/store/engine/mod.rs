@@ -4,17 +4,24 @@
 //! plus append-only segments that double as the journal; [`memory`] serves tests. No type of
 //! redb, and no file, leaves this module.
 
-#[allow(dead_code)] // until the local engine is there
 mod disk;
-#[allow(dead_code)] // the same
 mod format;
+mod journal;
+mod local;
 mod memory;
+mod redb;
+mod replay;
+mod segments;
+#[cfg(test)]
+mod tests;
+mod view;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use self::local::{EngineOptions, open_local};
 pub use self::memory::open_memory;
 
 /// A key: at most [`MAX_KEY`] bytes, ordered bytewise.
