@@ -1,41 +1,89 @@
-//! stub
-pub struct Record;
-impl Record {
-    pub fn build(_p: &[u8], r: &[u8]) -> Vec<u8> {
-        let s = String::from_utf8_lossy(r);
-        let mid = s
-            .lines()
-            .find_map(|l| l.strip_prefix("Message-ID: <"))
-            .map(|x| x.trim_end_matches('>').to_owned())
-            .unwrap_or_default();
-        let refs = s
-            .lines()
-            .find_map(|l| l.strip_prefix("In-Reply-To: <"))
-            .map(|x| x.trim_end_matches('>').to_owned())
-            .unwrap_or_default();
-        format!("{mid}\n{refs}").into_bytes()
-    }
+//! Messages as bytes and what is known about them (RFC 5322, RFC 2045-2047, RFC 2231).
+//!
+//! A message as clients see it is `prefix ++ raw`: `raw` are the bytes that came, `prefix` the
+//! fields that delivery put in front. [`Record::build`] reads a message once, on arrival;
+//! [`RecordView`] then answers ENVELOPE, BODYSTRUCTURE, header lists, sort keys, previews and
+//! part positions from the record alone. Everything here takes hostile bytes: linear time, no
+//! recursion, bounded results. Offsets are always relative to `raw`.
+
+mod address;
+mod charset;
+mod cte;
+mod date;
+mod edit;
+mod encoded_word;
+mod envelope;
+mod fields;
+mod header;
+mod html;
+mod ids;
+mod layout;
+mod param;
+mod record;
+mod scan;
+mod structure;
+mod subject;
+mod text;
+mod view;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use address::{Address, addresses};
+pub use charset::decode as decode_charset;
+pub use cte::{Encoding, UnknownCte, decode_part};
+pub use date::{SentDate, parse as parse_date};
+pub use edit::{Submission, without_fields};
+pub use encoded_word::decode as decode_header;
+pub use envelope::envelope;
+pub use fields::{Except, FieldSet, select_fields};
+pub use header::{Field, fields as header_fields, header_len, unfold};
+pub use html::to_text as html_to_text;
+pub use ids::message_ids;
+pub use param::{MediaType, Param, Structured, decoded_param, join_continuations};
+pub use record::Record;
+pub use scan::{Entity, EntityId, Kind, MimeFields, Tree, scan};
+pub use structure::{Form, body_structure};
+pub use subject::{BaseSubject, base_subject};
+pub use text::{Attachment, SearchText, attachments, field_values, preview, search_text};
+pub use view::{Part, RecordError, RecordView};
+
+/// Deepest nesting that is looked into; what lies deeper is one opaque part.
+pub const MAX_DEPTH: usize = 100;
+/// Most parts of one message; what follows them belongs to the multipart only.
+pub const MAX_PARTS: usize = 10_000;
+/// Parameters read of one field.
+pub const MAX_PARAMETERS: usize = 100;
+/// Fields of one header that are interpreted; the rest are bytes only.
+pub const MAX_FIELDS: usize = 1_000;
+/// Bytes of one header that are interpreted.
+pub const MAX_HEADER: usize = 256 * 1024;
+/// Addresses shown of one field: bounds an ENVELOPE.
+pub const MAX_ADDRESSES: usize = 1_000;
+
+/// A place in a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    pub start: usize,
+    pub end: usize,
 }
-pub struct RecordView<'a>(&'a [u8]);
-impl<'a> RecordView<'a> {
-    pub fn parse(b: &'a [u8]) -> Result<Self, ()> {
-        Ok(Self(b))
+
+impl Span {
+    /// The octets at this place; empty where the place is not inside `bytes`.
+    pub fn of(self, bytes: &[u8]) -> &[u8] {
+        bytes.get(self.start..self.end).unwrap_or_default()
     }
-    pub fn message_id(&self) -> Option<&'a str> {
-        std::str::from_utf8(self.0).ok()?.split('\n').next().filter(|s| !s.is_empty())
+
+    pub fn len(self) -> usize {
+        self.end.saturating_sub(self.start)
     }
-    pub fn references(&self) -> impl Iterator<Item = &'a str> {
-        std::str::from_utf8(self.0)
-            .unwrap()
-            .split('\n')
-            .nth(1)
-            .filter(|s| !s.is_empty())
-            .into_iter()
+
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
     }
-    pub fn base_subject(&self) -> &'a str {
-        ""
-    }
-    pub fn sent_date(&self) -> Option<i64> {
-        None
+
+    fn shifted(self, by: usize) -> Self {
+        Self { start: self.start + by, end: self.end + by }
     }
 }
