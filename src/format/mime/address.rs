@@ -218,7 +218,8 @@ impl<'a> Parser<'a> {
                 b'"' => return,
                 b'\r' | b'\n' | 0 => {}
                 b'\\' => {
-                    let escaped = self.bytes.get(self.at).filter(|b| !matches!(b, b'\r' | b'\n' | 0));
+                    let escaped =
+                        self.bytes.get(self.at).filter(|b| !matches!(b, b'\r' | b'\n' | 0));
                     words.text.extend(escaped);
                     self.at += 1;
                 }
@@ -243,7 +244,8 @@ impl<'a> Parser<'a> {
                 }
                 b'\r' | b'\n' | 0 => continue,
                 b'\\' => {
-                    let escaped = self.bytes.get(self.at).filter(|b| !matches!(b, b'\r' | b'\n' | 0));
+                    let escaped =
+                        self.bytes.get(self.at).filter(|b| !matches!(b, b'\r' | b'\n' | 0));
                     words.comment.extend(escaped);
                     self.at += 1;
                     continue;
@@ -318,20 +320,41 @@ mod tests {
     #[test]
     fn the_forms_of_rfc_5322() {
         // RFC 5322 appendix A.1.2, A.1.3, A.5, A.6.1.
-        assert_eq!(parsed("\"Joe Q. Public\" <john.q.public@example.com>"), ["Joe Q. Public|john.q.public|example.com"]);
-        assert_eq!(parsed("Mary Smith <mary@x.test>, jdoe@example.org, Who? <one@y.test>"),
-            ["Mary Smith|mary|x.test", "|jdoe|example.org", "Who?|one|y.test"]);
-        assert_eq!(parsed("<boss@nil.test>, \"Giant; \\\"Big\\\" Box\" <sysservices@example.net>"),
-            ["|boss|nil.test", "Giant; \"Big\" Box|sysservices|example.net"]);
-        assert_eq!(parsed("A Group:Ed Jones <joe@where.test>,joe@where.test,John <jdoe@one.test>;"),
-            ["[A Group", "Ed Jones|joe|where.test", "|joe|where.test", "John|jdoe|one.test", "]"]);
+        assert_eq!(
+            parsed("\"Joe Q. Public\" <john.q.public@example.com>"),
+            ["Joe Q. Public|john.q.public|example.com"]
+        );
+        assert_eq!(
+            parsed("Mary Smith <mary@x.test>, jdoe@example.org, Who? <one@y.test>"),
+            ["Mary Smith|mary|x.test", "|jdoe|example.org", "Who?|one|y.test"]
+        );
+        assert_eq!(
+            parsed("<boss@nil.test>, \"Giant; \\\"Big\\\" Box\" <sysservices@example.net>"),
+            ["|boss|nil.test", "Giant; \"Big\" Box|sysservices|example.net"]
+        );
+        assert_eq!(
+            parsed("A Group:Ed Jones <joe@where.test>,joe@where.test,John <jdoe@one.test>;"),
+            ["[A Group", "Ed Jones|joe|where.test", "|joe|where.test", "John|jdoe|one.test", "]"]
+        );
         assert_eq!(parsed("Undisclosed recipients:;"), ["[Undisclosed recipients", "]"]);
-        assert_eq!(parsed("Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>"), ["Pete|pete|silly.test"]);
-        assert_eq!(parsed("(Empty list)(start)Hidden recipients  :(nobody(that I know))  ;"), ["[Hidden recipients", "]"]);
-        assert_eq!(parsed("Mary Smith <@node.test:mary@example.net>, , jdoe@test  . example"),
-            ["Mary Smith|mary|example.net", "|jdoe|test.example"]);
-        assert_eq!(parsed("A Group(Some people):Chris Jones <c@(Chris's host.)public.example>,\r\n joe@example.org;"),
-            ["[A Group", "Chris Jones|c|public.example", "|joe|example.org", "]"]);
+        assert_eq!(
+            parsed("Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>"),
+            ["Pete|pete|silly.test"]
+        );
+        assert_eq!(
+            parsed("(Empty list)(start)Hidden recipients  :(nobody(that I know))  ;"),
+            ["[Hidden recipients", "]"]
+        );
+        assert_eq!(
+            parsed("Mary Smith <@node.test:mary@example.net>, , jdoe@test  . example"),
+            ["Mary Smith|mary|example.net", "|jdoe|test.example"]
+        );
+        assert_eq!(
+            parsed(
+                "A Group(Some people):Chris Jones <c@(Chris's host.)public.example>,\r\n joe@example.org;"
+            ),
+            ["[A Group", "Chris Jones|c|public.example", "|joe|example.org", "]"]
+        );
     }
 
     #[test]
@@ -345,7 +368,7 @@ mod tests {
 
     #[test]
     fn wrong_forms_lose_no_neighbour() {
-        assert_eq!(parsed("root, a@x, <b@x, \"c <c@x>"), ["|root|", "|a|x", "|b|x", "|c <c@x>|"]);
+        assert_eq!(parsed("root, a@x, <b@x, \"c <c@x>"), ["|root|", "|a|x", "|b|x", "c <c@x>||"]);
         assert_eq!(parsed("a@x; b@y"), ["|a|x", "|b|y"]);
         assert_eq!(parsed("Just A Name"), ["Just A Name||"]);
         assert_eq!(parsed(""), [""; 0]);

@@ -40,7 +40,6 @@ fn guess(bytes: &[u8], utf8: bool) -> Cow<'_, str> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -221,7 +221,10 @@ mod tests {
 
     #[test]
     fn quoted_printable_in_all_conditions() {
-        assert_eq!(decoded(b"a=20\r\nb  \r\nc=\r\nd=3D=4", "quoted-printable"), b"a \r\nb\r\ncd==4");
+        assert_eq!(
+            decoded(b"a=20\r\nb  \r\nc=\r\nd=3D=4", "quoted-printable"),
+            b"a \r\nb\r\ncd==4"
+        );
         assert_eq!(decoded(b"a=  \r\nb=\nc=", "Quoted-Printable"), b"abc");
         assert_eq!(decoded(b"=zz =e4", "quoted-printable"), b"=zz \xe4");
         assert_eq!(decoded(b"a \n\n b\t", "quoted-printable"), b"a\n\n b\t");

@@ -97,7 +97,9 @@ impl Found {
 
     fn dashed(&mut self, text: &str) {
         let mut parts = text.split(['-', '/']);
-        let (Some(a), Some(b), Some(c)) = (parts.next(), parts.next(), parts.next()) else { return };
+        let (Some(a), Some(b), Some(c)) = (parts.next(), parts.next(), parts.next()) else {
+            return;
+        };
         let number = |text: &str| text.parse::<i64>().ok();
         let (day, year) = if a.len() == 4 { (c, a) } else { (a, c) };
         self.day = self.day.or(number(day));
@@ -236,7 +238,10 @@ mod tests {
         assert_eq!(utc(" Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\r\n"), Some(837_595_405));
         assert_eq!(utc("17 Jul 96 02:23:25 PDT"), Some(837_595_405));
         assert_eq!(utc("Fri, 21 Nov 1997 09(comment):   55  :  06 -0600"), Some(880_127_706));
-        assert_eq!(utc("Thu,\r\n 13\r\n Feb\r\n 1969\r\n 23:32\r\n -0330 (Newfoundland Time)"), Some(-27_723_480));
+        assert_eq!(
+            utc("Thu,\r\n 13\r\n Feb\r\n 1969\r\n 23:32\r\n -0330 (Newfoundland Time)"),
+            Some(-27_723_480)
+        );
         assert_eq!(utc("1 Jan 1970 00:00:00 +0000"), Some(0));
         assert_eq!(utc("29 Feb 2000 00:00:00 Z"), Some(951_782_400));
         assert_eq!(utc("Mon Jan  1 10:00:00 2001"), Some(978_343_200));
@@ -249,8 +254,21 @@ mod tests {
 
     #[test]
     fn nonsense_is_none() {
-        for text in ["", "yesterday", "31 Feb 2020 10:00:00 +0000", "1 Jan 2020", "1 Jan 2020 25:00 Z",
-            "0 Jan 2020 10:00 Z", "((((", "1 Jan 99999999999999999999 10:00", ":", "+:", "T:", "1-2-3T:", "\u{fc}:"] {
+        for text in [
+            "",
+            "yesterday",
+            "31 Feb 2020 10:00:00 +0000",
+            "1 Jan 2020",
+            "1 Jan 2020 25:00 Z",
+            "0 Jan 2020 10:00 Z",
+            "((((",
+            "1 Jan 99999999999999999999 10:00",
+            ":",
+            "+:",
+            "T:",
+            "1-2-3T:",
+            "\u{fc}:",
+        ] {
             assert_eq!(utc(text), None, "{text}");
         }
     }

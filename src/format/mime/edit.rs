@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn a_submission_is_read_and_cut() {
-        let raw = b"From: \"A\" <a@x.test>, g: b@y.test;\r\nBCC: c@z.test,\r\n d@z.test\r\nTo: e@z\r\n\
+        let raw =
+            b"From: \"A\" <a@x.test>, g: b@y.test;\r\nBCC: c@z.test,\r\n d@z.test\r\nTo: e@z\r\n\
             Date: now\r\nSender: s@x.test\r\nFROM: f@x.test\r\nbcc : h@z\r\n\r\nBcc: body\r\n";
         let found = Submission::read(raw);
         assert_eq!(found.from, ["a@x.test", "b@y.test", "f@x.test"]);
@@ -111,6 +112,8 @@ mod tests {
         assert!(Submission::read(flood.as_bytes()).too_many);
         let flood = "From: a@x\r\n".repeat(50_000);
         let found = Submission::read(flood.as_bytes());
-        assert!(found.too_many && found.from.len() <= MAX_SENDERS * 2 && found.from_fields == 50_000);
+        assert!(
+            found.too_many && found.from.len() <= MAX_SENDERS * 2 && found.from_fields == 50_000
+        );
     }
 }

@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(of(b"Subject:\r\n\r\n"), "(NIL \"\" NIL NIL NIL NIL NIL NIL NIL NIL)");
         assert_eq!(
             of(b"Subject: =?utf-8?Q?=C3=A4?=\r\n \xc3\xa4\0\r\nTo: g:;\r\nTo: root\r\nSender: s@x\r\nReply-To:\r\nFrom: a@b\r\n\r\n"),
-            "(NIL {20}\r\n=?utf-8?Q?=C3=A4?= \u{e4} ((NIL NIL \"a\" \"b\")) ((NIL NIL \"s\" \"x\")) \
+            "(NIL {21}\r\n=?utf-8?Q?=C3=A4?= \u{e4} ((NIL NIL \"a\" \"b\")) ((NIL NIL \"s\" \"x\")) \
              ((NIL NIL \"a\" \"b\")) ((NIL NIL \"g\" NIL)(NIL NIL NIL NIL)(NIL NIL \"root\" \"\")) NIL NIL NIL NIL)"
         );
     }

@@ -155,7 +155,11 @@ mod tests {
     #[test]
     fn well_known_names_are_distinct_and_found() {
         for (id, name) in WELL_KNOWN.iter().enumerate() {
-            assert_eq!(well_known(name.to_ascii_uppercase().as_bytes()), u8::try_from(id).ok(), "{name}");
+            assert_eq!(
+                well_known(name.to_ascii_uppercase().as_bytes()),
+                u8::try_from(id).ok(),
+                "{name}"
+            );
         }
         assert_eq!(well_known(b"Received"), None);
     }
@@ -169,9 +173,15 @@ mod tests {
             select_fields(prefix, header, &FieldSet::new(names), except, &mut out);
             String::from_utf8(out).unwrap()
         };
-        assert_eq!(select(&["Subject", "return-path"], Except::No), "Return-Path: <a@b>\r\nsubject: s\r\n t\r\nSUBJECT: 2\r\n\r\n");
+        assert_eq!(
+            select(&["Subject", "return-path"], Except::No),
+            "Return-Path: <a@b>\r\nsubject: s\r\n t\r\nSUBJECT: 2\r\n\r\n"
+        );
         assert_eq!(select(&["x-own"], Except::No), "X-Own: 1\r\n\r\n");
-        assert_eq!(select(&["SUBJECT", "Received"], Except::Yes), "Return-Path: <a@b>\r\nX-Own: 1\r\n\r\n");
+        assert_eq!(
+            select(&["SUBJECT", "Received"], Except::Yes),
+            "Return-Path: <a@b>\r\nX-Own: 1\r\n\r\n"
+        );
         assert_eq!(select(&["none"], Except::No), "\r\n");
     }
 }

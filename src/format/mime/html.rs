@@ -11,8 +11,7 @@ const MAX_ENTITY: usize = 40;
 /// The text of `html`, block elements on lines of their own, other white space single; about
 /// `max_bytes` of it at most.
 pub fn to_text(html: &str, max_bytes: usize) -> String {
-    let mut reader =
-        Reader { html, at: 0, out: String::new(), gap: Gap::None, quotes_fail: false };
+    let mut reader = Reader { html, at: 0, out: String::new(), gap: Gap::None, quotes_fail: false };
     while reader.out.len() < max_bytes && reader.step() {}
     reader.out
 }
@@ -84,7 +83,11 @@ impl Reader<'_> {
         let head = markup.as_bytes();
         let head = head.get(..MAX_ENTITY).unwrap_or(head);
         let name = match memchr(b';', head).and_then(|end| head.get(..=end)) {
-            Some(name) if name.iter().skip(1).all(|b| b.is_ascii_alphanumeric() || b"#;".contains(b)) => name,
+            Some(name)
+                if name.iter().skip(1).all(|b| b.is_ascii_alphanumeric() || b"#;".contains(b)) =>
+            {
+                name
+            }
             _ => {
                 self.word("&");
                 self.at += 1;
@@ -131,7 +134,9 @@ impl Reader<'_> {
         lower.copy_from_slice(name.get(..length).unwrap_or_default());
         lower.make_ascii_lowercase();
         match &*lower {
-            name @ (b"script" | b"style" | b"title" | b"template") if !closing => self.skip_element(name),
+            name @ (b"script" | b"style" | b"title" | b"template") if !closing => {
+                self.skip_element(name)
+            }
             b"td" | b"th" => self.gap = self.gap.max(Gap::Space),
             b"br" | b"p" | b"div" | b"tr" | b"table" | b"li" | b"ul" | b"ol" | b"dl" | b"dt"
             | b"dd" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" | b"hr" | b"pre"
@@ -187,7 +192,12 @@ mod tests {
 
     #[test]
     fn text_is_what_a_reader_sees() {
-        assert_eq!(text("<html><head><title>t</title><style>p{}</style></head><body><p>Hello <b>W</b>orld</p> <p>x</p>"), "Hello World\nx");
+        assert_eq!(
+            text(
+                "<html><head><title>t</title><style>p{}</style></head><body><p>Hello <b>W</b>orld</p> <p>x</p>"
+            ),
+            "Hello World\nx"
+        );
         assert_eq!(text("a&amp;b&nbsp;c &lt;d&#8364; &#xe4; &nosuch; &"), "a&b c <d€ ä &nosuch; &");
         assert_eq!(text("a<!-- x > -->b<script>if (a</b) {}</SCRIPT >c"), "abc");
         assert_eq!(text("1 < 2 <a title=\"x > y\">l</a>"), "1 < 2 l");

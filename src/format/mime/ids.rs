@@ -19,7 +19,8 @@ pub fn message_ids(value: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
             rest = inner.get(close + 1..)?;
             let inner = inner.get(..close)?;
             // "<a <b@c>": the last opening bracket counts.
-            let inner = memrchr(b'<', inner).map_or(inner, |at| inner.get(at + 1..).unwrap_or(inner));
+            let inner =
+                memrchr(b'<', inner).map_or(inner, |at| inner.get(at + 1..).unwrap_or(inner));
             let id = normalise(inner);
             if !id.is_empty() && id.len() <= MAX_ID {
                 return Some(id);

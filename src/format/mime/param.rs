@@ -53,7 +53,14 @@ impl<'a> MediaType<'a> {
             sub = match main.to_ascii_lowercase().as_slice() {
                 b"text" => b"plain",
                 b"multipart" => b"mixed",
-                _ => return Self { main: b"application", sub: b"octet-stream", params, defaulted: true },
+                _ => {
+                    return Self {
+                        main: b"application",
+                        sub: b"octet-stream",
+                        params,
+                        defaulted: true,
+                    };
+                }
             };
         }
         Self { main, sub, params, defaulted: false }
@@ -159,7 +166,10 @@ pub fn join_continuations<'p>(params: &'p [Param<'_>]) -> Vec<Param<'p>> {
             Some(param) => out.push(param),
             // Without a section 0 there is no value; what is there is shown as written.
             None => {
-                out.push(Param { name: Cow::Borrowed(&one.name), value: Cow::Borrowed(&one.value) });
+                out.push(Param {
+                    name: Cow::Borrowed(&one.name),
+                    value: Cow::Borrowed(&one.value),
+                });
             }
         }
     }
@@ -353,7 +363,13 @@ mod tests {
         let media = MediaType::parse(value.as_bytes());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let kind = format!("{}/{}", text(media.main), text(media.sub));
-        (kind, join_continuations(&media.params).iter().map(|p| (text(&p.name), text(&p.value))).collect())
+        (
+            kind,
+            join_continuations(&media.params)
+                .iter()
+                .map(|p| (text(&p.name), text(&p.value)))
+                .collect(),
+        )
     }
 
     fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -362,10 +378,19 @@ mod tests {
 
     #[test]
     fn media_types_are_read_tolerantly() {
-        assert_eq!(media(" text/plain; charset=us-ascii (Plain text)\r\n").1, pairs(&[("charset", "us-ascii")]));
+        assert_eq!(
+            media(" text/plain; charset=us-ascii (Plain text)\r\n").1,
+            pairs(&[("charset", "us-ascii")])
+        );
         assert_eq!(media("Text / HTML ;;charset = \"a\\\"b\"; x").0, "Text/HTML");
-        assert_eq!(media("text/x;charset=\"utf-8\" format=flowed").1, pairs(&[("charset", "utf-8")]));
-        assert_eq!(media("a/b; name=two words.pdf; x=1").1, pairs(&[("name", "two words.pdf"), ("x", "1")]));
+        assert_eq!(
+            media("text/x;charset=\"utf-8\" format=flowed").1,
+            pairs(&[("charset", "utf-8")])
+        );
+        assert_eq!(
+            media("a/b; name=two words.pdf; x=1").1,
+            pairs(&[("name", "two words.pdf"), ("x", "1")])
+        );
         assert_eq!(media("text").0, "text/plain");
         assert_eq!(media("multipart; boundary=x").0, "multipart/mixed");
         assert_eq!(media("image").0, "application/octet-stream");
@@ -378,7 +403,10 @@ mod tests {
     fn continuations_are_joined() {
         // RFC 2231 §3 and §4.1.
         assert_eq!(
-            media("message/external-body; access-type=URL; URL*0=\"ftp://\"; URL*1=\"cs.utk.edu/x\"").1,
+            media(
+                "message/external-body; access-type=URL; URL*0=\"ftp://\"; URL*1=\"cs.utk.edu/x\""
+            )
+            .1,
             pairs(&[("access-type", "URL"), ("URL", "ftp://cs.utk.edu/x")])
         );
         let value = "application/x-stuff; title*0*=us-ascii'en'This%20is%20even%20more%20; \
@@ -400,7 +428,10 @@ mod tests {
     #[test]
     fn file_names_decode_in_every_form() {
         let name = |v: &str| decoded_param(&Structured::parse(v.as_bytes()).params, "filename");
-        assert_eq!(name("attachment; filename*=iso-8859-1''%E4.txt; filename=a.txt").unwrap(), "ä.txt");
+        assert_eq!(
+            name("attachment; filename*=iso-8859-1''%E4.txt; filename=a.txt").unwrap(),
+            "ä.txt"
+        );
         assert_eq!(name("attachment; filename=\"=?utf-8?B?w6Q=?=.txt\"").unwrap(), "ä.txt");
         assert_eq!(name("attachment; filename=plain.txt").unwrap(), "plain.txt");
         assert_eq!(name("inline"), None);

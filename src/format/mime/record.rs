@@ -1,5 +1,7 @@
 //! Builds the cold record of a message: everything clients list, computed once on arrival.
 
+use std::borrow::Cow;
+
 use super::address::{Address, first_address};
 use super::cte::Encoding;
 use super::encoded_word;
@@ -56,7 +58,8 @@ fn cut_prefix(prefix: &[u8]) -> &[u8] {
     if prefix.len() <= MAX_PREFIX {
         return prefix;
     }
-    let end = fields(prefix).map(|field| field.span.end).take_while(|end| *end <= MAX_PREFIX).last();
+    let end =
+        fields(prefix).map(|field| field.span.end).take_while(|end| *end <= MAX_PREFIX).last();
     prefix.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
@@ -128,9 +131,10 @@ impl<'a> Header<'a> {
     /// The offset in the stored fields at which `part`, a piece of a header value, stands.
     fn offset_of(&self, part: &[u8]) -> Option<usize> {
         let at = part.as_ptr().addr();
-        let (start, offset, _) = self.origins.iter().find(|(start, _, length)| {
-            at >= *start && at + part.len() <= start + length
-        })?;
+        let (start, offset, _) = self
+            .origins
+            .iter()
+            .find(|(start, _, length)| at >= *start && at + part.len() <= start + length)?;
         Some(offset + (at - start))
     }
 }
@@ -300,14 +304,15 @@ impl Builder {
 
 fn encode_id(found: &Header<'_>, id: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    match found.offset_of(id) {
+    let text = String::from_utf8_lossy(id);
+    match found.offset_of(id).filter(|_| matches!(text, Cow::Borrowed(_))) {
         Some(offset) => {
             put_varint(&mut out, id.len() << 1 | 1);
             put_varint(&mut out, offset);
         }
         None => {
-            put_varint(&mut out, id.len() << 1);
-            out.extend_from_slice(id);
+            put_varint(&mut out, text.len() << 1);
+            out.extend_from_slice(text.as_bytes());
         }
     }
     out

@@ -121,11 +121,9 @@ impl Tree {
         let Some(entity) = self.get(id) else { return MediaType::default() };
         match entity.mime.content_type {
             Some(value) => MediaType::parse(value.of(raw)),
-            None if entity.in_digest => MediaType {
-                main: b"message",
-                sub: b"rfc822",
-                ..MediaType::default()
-            },
+            None if entity.in_digest => {
+                MediaType { main: b"message", sub: b"rfc822", ..MediaType::default() }
+            }
             None => MediaType::default(),
         }
     }
@@ -343,10 +341,11 @@ impl<'a> Scanner<'a> {
     }
 
     fn note_lengths(&mut self) {
-        self.lengths =
-            self.open.iter().filter_map(|f| f.boundary.as_ref()).fold(0, |bits, boundary| {
-                bits | length_bit(boundary.len())
-            });
+        self.lengths = self
+            .open
+            .iter()
+            .filter_map(|f| f.boundary.as_ref())
+            .fold(0, |bits, boundary| bits | length_bit(boundary.len()));
     }
 
     fn finish(mut self) -> Tree {

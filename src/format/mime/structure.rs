@@ -2,12 +2,12 @@
 
 use memchr::memchr_iter;
 
+use super::Span;
 use super::envelope::gather;
 use super::header::unfold;
 use super::param::{MediaType, Param, Structured, join_continuations};
 use super::scan::{Entity, EntityId, Kind, Tree, first_word, scan};
 use super::wire::{put_number, put_string, put_value};
-use super::Span;
 
 /// Which of the two forms of a body structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,8 +101,11 @@ impl Writer<'_, '_> {
                 self.lines(entity);
             }
             Kind::Opaque => {
-                let media =
-                    MediaType { main: b"application", sub: b"octet-stream", ..MediaType::default() };
+                let media = MediaType {
+                    main: b"application",
+                    sub: b"octet-stream",
+                    ..MediaType::default()
+                };
                 self.single(entity, &media);
             }
         }

@@ -56,8 +56,7 @@ fn attachment(raw: &[u8], tree: &Tree, id: EntityId) -> Option<Attachment> {
         return None;
     }
     let media = tree.media_type(raw, id);
-    let disposition =
-        mime.disposition.map(|v| Structured::parse(v.of(raw))).unwrap_or_default();
+    let disposition = mime.disposition.map(|v| Structured::parse(v.of(raw))).unwrap_or_default();
     let signature = media.is("application", "pgp-signature")
         || media.is("application", "pgp-encrypted")
         || media.is("application", "pkcs7-signature")
@@ -90,7 +89,10 @@ pub fn preview(raw: &[u8], tree: &Tree) -> String {
     let texts = outer_parts(tree).filter(|id| {
         let Some(entity) = tree.get(*id) else { return false };
         let attached = entity.mime.disposition.is_some_and(|v| {
-            v.of(raw).trim_ascii_start().get(..10).is_some_and(|d| d.eq_ignore_ascii_case(b"attachment"))
+            v.of(raw)
+                .trim_ascii_start()
+                .get(..10)
+                .is_some_and(|d| d.eq_ignore_ascii_case(b"attachment"))
         });
         !attached && matches!(entity.kind, Kind::Leaf | Kind::BrokenMultipart)
     });
@@ -122,7 +124,8 @@ fn preview_of(raw: &[u8], entity: &Entity, media: &MediaType<'_>) -> String {
             clip(plain.split_whitespace())
         } else {
             let lines = text.lines().take_while(|line| line.trim_end() != "--");
-            let own = clip(lines.clone().filter(|l| !l.starts_with('>')).flat_map(str::split_whitespace));
+            let own =
+                clip(lines.clone().filter(|l| !l.starts_with('>')).flat_map(str::split_whitespace));
             if own.is_empty() { clip(lines.flat_map(str::split_whitespace)) } else { own }
         };
         if !found.is_empty() || start.len() == body.len() {
@@ -231,7 +234,8 @@ fn put_part(raw: &[u8], tree: &Tree, id: EntityId, entity: &Entity, out: &mut St
     if entity.kind == Kind::Multipart {
         return;
     }
-    let disposition = entity.mime.disposition.map(|v| Structured::parse(v.of(raw))).unwrap_or_default();
+    let disposition =
+        entity.mime.disposition.map(|v| Structured::parse(v.of(raw))).unwrap_or_default();
     if let Some(name) = file_name(&media, &disposition) {
         out.push_str(&name);
         out.push('\n');

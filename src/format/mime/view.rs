@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::base::clock::UnixTime;
+
 use super::Span;
 use super::cte::Encoding;
 use super::date::SentDate;
@@ -10,7 +12,6 @@ use super::layout::*;
 use super::record::{encoding_of, kind_of};
 use super::scan::{Kind, Tree, scan};
 use super::structure::without;
-use super::subject::BaseSubject;
 
 /// A record that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -131,8 +132,13 @@ impl<'a> RecordView<'a> {
         true
     }
 
-    /// The Date field.
-    pub fn sent_date(&self) -> Option<SentDate> {
+    /// The Date field in UTC, by which messages are sorted.
+    pub fn sent_date(&self) -> Option<UnixTime> {
+        self.sent().map(|date| date.utc)
+    }
+
+    /// The Date field with the sender's zone; SENTON and its kin look at [`SentDate::day`].
+    pub fn sent(&self) -> Option<SentDate> {
         let utc = i64::from_le_bytes(self.head_octets(AT_DATE));
         let offset_minutes = i16::from_le_bytes(self.head_octets(AT_ZONE));
         (utc != NO_DATE).then_some(SentDate { utc, offset_minutes })
@@ -144,11 +150,16 @@ impl<'a> RecordView<'a> {
     }
 
     /// The subject by which messages are sorted and threaded.
-    pub fn base_subject(&self) -> BaseSubject<'a> {
+    pub fn base_subject(&self) -> &'a str {
         let [a, b, c, d] = self.head_octets(AT_BASE_SUBJECT);
-        let place = usize::from(u16::from_le_bytes([a, b]))..usize::from(u16::from_le_bytes([c, d]));
-        let text = self.subject().get(place).unwrap_or_default();
-        BaseSubject { text, is_reply: self.has(FLAG_IS_REPLY) }
+        let place =
+            usize::from(u16::from_le_bytes([a, b]))..usize::from(u16::from_le_bytes([c, d]));
+        self.subject().get(place).unwrap_or_default()
+    }
+
+    /// Whether the subject says that the message answers or forwards another (RFC 5256 §2.1).
+    pub fn is_reply(&self) -> bool {
+        self.has(FLAG_IS_REPLY)
     }
 
     /// Sort key FROM: the first address's local part (RFC 5256 §3).
@@ -177,18 +188,18 @@ impl<'a> RecordView<'a> {
     }
 
     /// The message's own id, normalised, without angle brackets.
-    pub fn message_id(&self) -> Option<&'a [u8]> {
+    pub fn message_id(&self) -> Option<&'a str> {
         self.ids(Section::MessageId).next()
     }
 
     /// The first id in In-Reply-To.
-    pub fn in_reply_to(&self) -> Option<&'a [u8]> {
+    pub fn in_reply_to(&self) -> Option<&'a str> {
         self.ids(Section::InReplyTo).next()
     }
 
     /// The message's ancestors, oldest first: the ids in References, or the first one in
     /// In-Reply-To if there are none (RFC 5256 §3).
-    pub fn references(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    pub fn references(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let own = self.section(Section::References);
         self.ids(if own.is_empty() { Section::InReplyTo } else { Section::References })
     }
@@ -271,19 +282,21 @@ impl<'a> RecordView<'a> {
         std::str::from_utf8(self.section(section)).unwrap_or_default()
     }
 
-    fn ids(&self, section: Section) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    fn ids(&self, section: Section) -> impl Iterator<Item = &'a str> + use<'a> {
         let mut rest = self.section(section);
         let fields = self.section(Section::Fields);
         std::iter::from_fn(move || {
             let coded = take_varint(&mut rest)?;
             let length = coded >> 1;
-            if coded & 1 == 1 {
+            let id = if coded & 1 == 1 {
                 let offset = take_varint(&mut rest)?;
-                return fields.get(offset..offset.checked_add(length)?);
-            }
-            let (id, behind) = rest.split_at_checked(length)?;
-            rest = behind;
-            Some(id)
+                fields.get(offset..offset.checked_add(length)?)?
+            } else {
+                let (id, behind) = rest.split_at_checked(length)?;
+                rest = behind;
+                id
+            };
+            std::str::from_utf8(id).ok()
         })
     }
 }
