@@ -110,17 +110,22 @@ pub fn find(read: &impl Read, address: &EmailAddress) -> Result<Account> {
     }
 }
 
-/// Changes an account's row; cached log-ins of before are void.
+/// Changes an account's row. Where what it may do changes, cached log-ins and open sessions of
+/// before are void.
 pub fn update(
     tx: &mut Tx<'_>,
     id: AccountId,
     change: impl FnOnce(&mut Account),
 ) -> Result<Account> {
     let mut account = tx.account(id)?.ok_or(Error::NotFound("account"))?;
+    let before = account.clone();
     change(&mut account);
-    account.credential_version += 1;
+    let rights = |a: &Account| (a.password.clone(), a.scram.clone(), a.enabled, a.admin);
+    if rights(&account) != rights(&before) {
+        account.credential_version += 1;
+    }
     tx.put_account(&account);
-    // Sessions watch the account's modseq, and leave when they find it disabled.
+    // Sessions watch the account's modseq, and leave when they find their rights changed.
     tx.bump(id)?;
     Ok(account)
 }

@@ -68,6 +68,7 @@ impl From<EngineError> for Error {
 /// How a store is opened.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    pub engine: engine::EngineOptions,
     pub clock: Clock,
 }
 
@@ -85,6 +86,12 @@ struct Inner {
 }
 
 impl Store {
+    /// Opens the data directory, making it if it does not exist.
+    pub fn open(directory: &Path, options: &Options) -> Result<Store> {
+        let engine = engine::open_local(directory, &options.engine)?;
+        Ok(Self::on(engine, options.clock.clone(), Some(directory.to_owned())))
+    }
+
     /// A store that forgets everything when it is dropped; for tests.
     pub fn in_memory(clock: Clock) -> Store {
         Self::on(engine::open_memory(), clock, None)

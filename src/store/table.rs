@@ -69,6 +69,35 @@ impl Table {
         self.pages.last()?.messages.last().map(|message| message.uid)
     }
 
+    /// What is different in a later table. Costs what differs: pages that nobody changed are
+    /// the same allocation in both.
+    pub fn difference<'a>(&'a self, later: &'a Table) -> Difference<'a> {
+        let mut difference = Difference::default();
+        let (mut old, mut new) = (self.pages.iter().peekable(), later.pages.iter().peekable());
+        loop {
+            match (old.peek(), new.peek()) {
+                (Some(a), Some(b)) if Arc::ptr_eq(a, b) => {
+                    old.next();
+                    new.next();
+                }
+                (Some(a), Some(b)) if a.number == b.number => {
+                    difference.add(&a.messages, &b.messages);
+                    old.next();
+                    new.next();
+                }
+                (Some(a), b) if b.is_none_or(|b| a.number < b.number) => {
+                    difference.add(&a.messages, &[]);
+                    old.next();
+                }
+                (_, Some(b)) => {
+                    difference.add(&[], &b.messages);
+                    new.next();
+                }
+                (_, None) => return difference,
+            }
+        }
+    }
+
     fn load(snapshot: &Snapshot, mailbox: Mailbox) -> Result<Table> {
         let id = mailbox.id;
         let mut places: Vec<(Uid, Place)> = Vec::with_capacity(mailbox.messages as usize);
@@ -145,6 +174,31 @@ impl Table {
             messages.push(Message { uid, place, hot: hot.clone() });
         }
         Ok(Page { number, messages })
+    }
+}
+
+/// What happened between two tables of one mailbox; both ascending by UID.
+#[derive(Default, Debug)]
+pub struct Difference<'a> {
+    /// Messages of the older table that are not in the later one.
+    pub gone: Vec<&'a Message>,
+    /// Messages of the later table that are new or have another modseq.
+    pub changed: Vec<&'a Message>,
+}
+
+impl<'a> Difference<'a> {
+    fn add(&mut self, old: &'a [Message], new: &'a [Message]) {
+        let mut old = old.iter().peekable();
+        for message in new {
+            while let Some(gone) = old.next_if(|before| before.uid < message.uid) {
+                self.gone.push(gone);
+            }
+            match old.next_if(|before| before.uid == message.uid) {
+                Some(before) if before.hot.modseq == message.hot.modseq => {}
+                _ => self.changed.push(message),
+            }
+        }
+        self.gone.extend(old);
     }
 }
 
