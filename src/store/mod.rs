@@ -9,6 +9,7 @@ pub mod hub;
 pub mod keys;
 pub mod read;
 pub mod rows;
+pub mod search;
 pub mod snapshot;
 pub mod table;
 pub mod tx;
