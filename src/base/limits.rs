@@ -85,8 +85,8 @@ pub const HTTP_HEADER_BYTES: usize = 32 * 1024;
 /// HTTP library this bounds "rapid reset" (CVE-2023-44487).
 pub const HTTP2_STREAMS: u32 = 64;
 
-/// A request on the control socket, its payload apart.
-pub const CONTROL_LINE: usize = 1024 * 1024;
+/// A line on the control socket, its payload apart: a listing of a large office fits.
+pub const CONTROL_LINE: usize = 64 * 1024 * 1024;
 
 /// Messages in one transaction of an import, and their octets: everybody else waits for a
 /// transaction, so it stays below some tens of milliseconds.

@@ -8,6 +8,7 @@ mod error;
 pub mod mailbox;
 pub mod message;
 pub mod quota;
+pub mod server;
 pub mod thread;
 
 pub use error::{Error, Result};

@@ -1,0 +1,294 @@
+//! The command line. It is a contract: others script against it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Mail for a small office in one program and one directory.
+#[derive(Debug, Parser)]
+#[command(name = "kontor", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(propagate_version = false, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// The data directory.
+    #[arg(long, global = true, env = "KONTOR_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The file with the settings.
+    #[arg(long, global = true, env = "KONTOR_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  kontor demo                           try it: a filled sample office on high ports
+  echo 'a long password' | kontor init --domain office.example \\
+      --hostname mail.office.example --admin ada@office.example --password-stdin
+  kontor serve                          run it
+  kontor user add ben@office.example --name 'Ben Brandt' --password-stdin
+  kontor import maildir ben@office.example ~/Maildir
+
+Commands that change data talk to a running server through the socket kontor.sock in the
+data directory, and open the data themselves when none runs.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server.
+    #[command(after_long_help = super::config::describe())]
+    Serve,
+    /// Set up an empty data directory: domain, name and the first administrator.
+    #[command(after_help = "\
+Example:
+  echo 'a long password' | kontor init --domain office.example \\
+      --hostname mail.office.example --admin ada@office.example --password-stdin")]
+    Init(Init),
+    /// Run a filled sample office on unprivileged ports and print its log-ins.
+    Demo,
+    /// Accounts: people who log in.
+    #[command(subcommand)]
+    User(User),
+    /// Further addresses of accounts.
+    #[command(subcommand)]
+    Alias(Alias),
+    /// Addresses that pass mail on to several.
+    #[command(subcommand)]
+    Group(Group),
+    /// Domains that mail is taken for.
+    #[command(subcommand)]
+    Domain(Domain),
+    /// Mail that waits to leave.
+    #[command(subcommand)]
+    Queue(Queue),
+    /// Bring mail in from files.
+    #[command(subcommand)]
+    Import(Import),
+    /// Write all mail of an account as maildirs.
+    #[command(after_help = "\
+The directory gets one maildir for each mailbox; kontor import maildir reads it back.
+
+Example:
+  kontor export ben@office.example /tmp/ben")]
+    Export {
+        /// The account.
+        email: String,
+        /// A directory that does not exist yet, or is empty.
+        dir: PathBuf,
+    },
+    /// Write all data into one file, consistent also while serving.
+    #[command(after_help = "Example:\n  kontor backup /mnt/backup/kontor-$(date +%F).backup")]
+    Backup {
+        /// The file; `-` is the standard output.
+        file: PathBuf,
+    },
+    /// Make a data directory from a backup; the server must not run on it.
+    #[command(after_help = "Example:\n  kontor --data /var/lib/kontor restore kontor.backup")]
+    Restore {
+        /// The file; `-` is the standard input.
+        file: PathBuf,
+    },
+    /// Check that all stored data is whole; exit 1 if anything is wrong.
+    Check(Listing),
+    /// Build the search index anew from the messages.
+    Reindex,
+    /// Print completions for a shell.
+    #[command(after_help = "Example:\n  kontor completions bash > /etc/bash_completion.d/kontor")]
+    Completions { shell: Shell },
+}
+
+/// How a listing is printed.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Listing {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where a password comes from. Never from the command line: others could read it there.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct PasswordSource {
+    /// Read the password from the standard input (its first line) instead of asking for it.
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Init {
+    /// The first domain, the part of addresses behind the @.
+    #[arg(long)]
+    pub domain: String,
+    /// The server's own name in the DNS.
+    #[arg(long)]
+    pub hostname: String,
+    /// The first administrator's address.
+    #[arg(long, value_name = "EMAIL")]
+    pub admin: String,
+    /// The first administrator's name.
+    #[arg(long, default_value = "Administrator")]
+    pub name: String,
+    #[command(flatten)]
+    pub password: PasswordSource,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Add an account.
+    #[command(after_help = "\
+Example:
+  echo secret-word | kontor user add ben@office.example --name 'Ben Brandt' --password-stdin")]
+    Add {
+        email: String,
+        /// The name that others see.
+        #[arg(long)]
+        name: String,
+        /// May administer the server.
+        #[arg(long)]
+        admin: bool,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// List the accounts.
+    List(Listing),
+    /// Set a new password.
+    Passwd {
+        email: String,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Keep an account's mail and go on receiving, but let nobody log in.
+    Disable { email: String },
+    /// Undo disable.
+    Enable { email: String },
+    /// Remove an account with all of its mail.
+    Remove { email: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Alias {
+    /// Give an account a further address.
+    #[command(after_help = "Example:\n  kontor alias add info@office.example ben@office.example")]
+    Add { alias: String, email: String },
+    /// List the aliases.
+    List(Listing),
+    /// Remove an alias.
+    Remove { alias: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Group {
+    /// Add a group, or members to it.
+    #[command(after_help = "\
+Example:
+  kontor group add team@office.example ada@office.example ben@office.example")]
+    Add {
+        group: String,
+        /// Addresses of members.
+        #[arg(required = true)]
+        members: Vec<String>,
+    },
+    /// List the groups and their members.
+    List(Listing),
+    /// Remove a group, or only the named members from it.
+    Remove {
+        group: String,
+        /// Addresses of members; without any, the group itself goes.
+        members: Vec<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Domain {
+    /// Take mail for a domain.
+    Add {
+        domain: String,
+        /// The account that gets mail for unknown addresses of the domain.
+        #[arg(long, value_name = "EMAIL")]
+        catch_all: Option<String>,
+    },
+    /// List the domains.
+    List(Listing),
+    /// Take no more mail for a domain that no account, alias or group uses.
+    Remove { domain: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Queue {
+    /// List the mail that waits.
+    List(Listing),
+}
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  kontor import mbox ben@office.example old.mbox --into Archive/2019
+  kontor import maildir ben@office.example ~/Maildir
+  kontor import eml ben@office.example saved-messages/
+
+What cannot be read is skipped and told; running an import twice brings everything twice.")]
+pub enum Import {
+    /// A file in the mbox format (also mboxrd, and with Content-Length).
+    Mbox(Source),
+    /// A maildir, with its subfolders (Maildir++ and nested directories) and flags.
+    Maildir(Source),
+    /// An .eml file, or all of a directory and those below it.
+    Eml(Source),
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Source {
+    /// The account.
+    pub email: String,
+    /// The file or directory.
+    pub path: PathBuf,
+    /// The mailbox, made if it is missing; levels are separated by /. Default: INBOX.
+    #[arg(long, value_name = "FOLDER")]
+    pub into: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_others_script_is_understood() {
+        for line in [
+            "kontor serve",
+            "kontor init --domain d.example --hostname h --admin a@d.example --password-stdin",
+            "kontor demo --data x",
+            "kontor user add a@d.example --name N --password-stdin --admin",
+            "kontor user list --json",
+            "kontor user passwd a@d.example --password-stdin",
+            "kontor user disable a@d.example",
+            "kontor user enable a@d.example",
+            "kontor user remove a@d.example",
+            "kontor alias add b@d.example a@d.example",
+            "kontor alias list --json",
+            "kontor alias remove b@d.example",
+            "kontor group add g@d.example a@d.example",
+            "kontor group list",
+            "kontor group remove g@d.example",
+            "kontor domain add d.example",
+            "kontor domain list --json",
+            "kontor domain remove d.example",
+            "kontor queue list --json",
+            "kontor import mbox a@d.example f --into X/Y",
+            "kontor import maildir a@d.example f",
+            "kontor import eml a@d.example f",
+            "kontor export a@d.example dir",
+            "kontor --data d backup f",
+            "kontor restore f --data d --config c",
+            "kontor check",
+            "kontor reindex",
+            "kontor completions zsh",
+        ] {
+            Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+}

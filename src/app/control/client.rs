@@ -1,0 +1,115 @@
+//! The command line's end: a running server if there is one, the data themselves if not.
+
+use std::io::{self, BufReader};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use super::server::short;
+use super::wire::{self, Answer, Ask};
+use super::{Outlet, Reply, Request, SOCKET};
+use crate::app::execute::{Context, execute};
+use crate::app::open;
+
+/// A command did not succeed; the text is for the person who gave it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Failure(pub String);
+
+impl From<crate::domain::Error> for Failure {
+    fn from(error: crate::domain::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<crate::store::Error> for Failure {
+    fn from(error: crate::store::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// The way to the data.
+pub enum Door {
+    Server(BufReader<UnixStream>),
+    Direct(Box<Context>),
+}
+
+impl Door {
+    /// Finds the way: the socket, or else the store.
+    pub fn open(dir: &Path, config: &crate::app::config::Config) -> Result<Self, Failure> {
+        if let Some(stream) = connect(dir)? {
+            return Ok(Self::Server(BufReader::new(stream)));
+        }
+        if !dir.is_dir() {
+            return Err(Failure(format!(
+                "there is no data directory {}; name one with --data, or make it with kontor init",
+                dir.display()
+            )));
+        }
+        Ok(Self::Direct(Box::new(open::context(dir, config)?)))
+    }
+
+    /// Runs one command.
+    pub fn run(
+        &mut self,
+        request: Request,
+        payload: Vec<u8>,
+        outlet: &mut dyn Outlet,
+    ) -> Result<Reply, Failure> {
+        match self {
+            Self::Direct(context) => execute(context, request, payload, outlet),
+            Self::Server(stream) => ask(stream, request, &payload, outlet),
+        }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        if let Self::Direct(context) = self {
+            // Nothing hangs on it: what was answered is durable. It only makes the next start
+            // quicker.
+            let _ = context.store.checkpoint();
+        }
+    }
+}
+
+/// Whether a server runs on this directory.
+pub fn is_served(dir: &Path) -> bool {
+    matches!(connect(dir), Ok(Some(_)))
+}
+
+fn connect(dir: &Path) -> Result<Option<UnixStream>, Failure> {
+    let path = dir.join(SOCKET);
+    match UnixStream::connect(short(&path)?) {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Failure(format!(
+            "a server runs here, but {} is not yours; use the server's user or root",
+            path.display()
+        ))),
+        // None, or one that a dead server left.
+        Err(_) => Ok(None),
+    }
+}
+
+fn ask(
+    stream: &mut BufReader<UnixStream>,
+    request: Request,
+    payload: &[u8],
+    outlet: &mut dyn Outlet,
+) -> Result<Reply, Failure> {
+    let lost = |error: io::Error| Failure(format!("the server did not answer: {error}"));
+    let ask = Ask { payload: payload.len(), request };
+    wire::write(stream.get_mut(), &ask, payload).map_err(lost)?;
+    loop {
+        match wire::read_answer(stream).map_err(lost)? {
+            (Answer::Item { item, .. }, payload) => outlet.item(&item, &payload)?,
+            (Answer::Done(reply), _) => return Ok(reply),
+            (Answer::Failed(text), _) => return Err(Failure(text)),
+        }
+    }
+}

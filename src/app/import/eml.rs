@@ -1,0 +1,80 @@
+//! Messages saved as single files: one .eml, or a directory of them with those below.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{DEPTH, Found, Next, Skipped, entries, file_name, read_message, text};
+
+/// Reads one file, or every file of a directory; each directory below is a mailbox.
+pub(super) fn read(path: &Path) -> io::Result<Walk> {
+    if path.is_dir() {
+        // Fails here and not later, so that a wrong path is an error and not an empty import.
+        entries(path)?;
+    } else {
+        path.metadata()?;
+    }
+    Ok(Walk { left: vec![(path.to_owned(), Vec::new())] })
+}
+
+/// What is still to be looked at, the next one last.
+pub(super) struct Walk {
+    left: Vec<(PathBuf, Vec<String>)>,
+}
+
+impl Iterator for Walk {
+    type Item = Next;
+
+    fn next(&mut self) -> Option<Next> {
+        loop {
+            let (path, mailbox) = self.left.pop()?;
+            if !path.is_dir() {
+                return Some(message(&path, mailbox));
+            }
+            if mailbox.len() > DEPTH {
+                return Some(Err(Skipped::new(path.display(), "too many directories")));
+            }
+            match entries(&path) {
+                Err(error) => return Some(Err(Skipped::new(path.display(), error))),
+                Ok(inside) => self.left.extend(inside.into_iter().rev().map(|path| {
+                    let mut mailbox = mailbox.clone();
+                    if path.is_dir() {
+                        mailbox.push(file_name(&path));
+                    }
+                    (path, mailbox)
+                })),
+            }
+        }
+    }
+}
+
+fn message(path: &Path, mailbox: Vec<String>) -> Next {
+    let (bytes, modified) = read_message(path)?;
+    let received = text::date(&bytes).or(modified);
+    // Somebody saved it, so somebody had read it.
+    Ok(Found { flags: vec!["\\Seen".into()], received, mailbox, bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_is_read_in_order_and_what_is_no_message_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("Work")).unwrap();
+        std::fs::write(dir.path().join("a.eml"), "Subject: a\n\nx\n").unwrap();
+        std::fs::write(dir.path().join("b.jpg"), b"\xff\xd8\xff\0\0").unwrap();
+        std::fs::write(dir.path().join("Work/c.eml"), "Subject: c\r\n\r\n").unwrap();
+        let all: Vec<Next> = read(dir.path()).unwrap().collect();
+        assert_eq!(all.len(), 3);
+        let c = all[0].as_ref().unwrap();
+        assert_eq!(
+            (c.mailbox.as_slice(), c.bytes.as_slice()),
+            (&["Work".to_owned()][..], &b"Subject: c\r\n\r\n"[..])
+        );
+        let a = all[1].as_ref().unwrap();
+        assert_eq!((a.mailbox.len(), a.bytes.as_slice()), (0, &b"Subject: a\r\n\r\nx\r\n"[..]));
+        assert!(all[2].as_ref().unwrap_err().reason.contains("not a message"));
+        assert!(read(&dir.path().join("missing")).is_err());
+    }
+}

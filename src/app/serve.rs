@@ -1,0 +1,254 @@
+//! The server: starts everything in the order that lets the first client in soonest, and stops
+//! it in the order that loses nothing.
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+
+use super::config::Config;
+use super::control::{self, Failure};
+use super::execute::Context;
+use super::{open, ports};
+use crate::base::limits;
+use crate::http;
+use crate::login::Doorkeeper;
+use crate::net::rate::Logins;
+use crate::net::{
+    Connections, Encryption, Front, Listener, Shutdown, ShutdownSender, Tls,
+    raise_descriptor_limit, shutdown,
+};
+use crate::store::Read;
+use crate::webui;
+
+/// A listener that is up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Up {
+    pub name: &'static str,
+    pub address: SocketAddr,
+}
+
+/// A running server.
+pub struct Server {
+    pub context: Arc<Context>,
+    pub up: Vec<Up>,
+    /// Where the certificate is, and whether it was made just now.
+    pub certificate: (std::path::PathBuf, bool),
+    connections: Arc<Connections>,
+    tls: Tls,
+    shutdown: Shutdown,
+    sender: ShutdownSender,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// `kontor serve`.
+pub fn run(dir: &Path, config: &Config) -> Result<(), Failure> {
+    runtime()?.block_on(async {
+        let server = Server::start(dir, config).await?;
+        announce(&server)?;
+        server.until_told().await
+    })
+}
+
+/// The threads that everything runs on.
+pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// Tells which addresses are served, one a line, for people and scripts.
+fn announce(server: &Server) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for up in &server.up {
+        writeln!(out, "listening {} {}", up.name, up.address)?;
+    }
+    writeln!(out, "ready")?;
+    out.flush()?;
+    notify_manager("READY=1");
+    let (file, fresh) = &server.certificate;
+    if *fresh {
+        tracing::warn!(
+            file = %file.display(),
+            "TLS uses a self-signed certificate made just now; mail programs will ask whether to \
+             trust it. Set tls.certificate and tls.key for one of your own"
+        );
+    }
+    if server.context.store.read().domains()?.is_empty() {
+        eprintln!(
+            "This data directory is not set up yet. In another terminal, give:\n  \
+             kontor --data {} init --domain office.example --hostname mail.office.example \\\n      \
+             --admin you@office.example --password-stdin",
+            server.context.store.directory().unwrap_or(Path::new("data")).display()
+        );
+    }
+    Ok(())
+}
+
+impl Server {
+    /// Opens the data and starts to listen.
+    pub async fn start(dir: &Path, config: &Config) -> Result<Self, Failure> {
+        let descriptors = raise_descriptor_limit();
+        let context = Arc::new(open::context(dir, config)?);
+        let hostname = open::hostname(config, &context.store)?;
+        let (tls, fresh) = match &config.tls {
+            Some(files) => (Tls::with_files(&files.certificate, &files.key), false),
+            None => match Tls::self_signed(&dir.join("tls"), &hostname) {
+                Ok((tls, fresh)) => (Ok(tls), fresh),
+                Err(error) => (Err(error), false),
+            },
+        };
+        let tls = tls.map_err(|error| Failure(error.to_string()))?;
+        let (sender, down) = shutdown();
+        let mut server = Self {
+            connections: Connections::new(&config.limits, descriptors),
+            certificate: (tls.certificate_file().to_owned(), fresh),
+            up: Vec::new(),
+            tasks: Vec::new(),
+            shutdown: down,
+            context,
+            tls,
+            sender,
+        };
+        server.open_doors(config, &hostname)?;
+        server.start_helpers(dir);
+        Ok(server)
+    }
+
+    /// Starts the fronts behind their ports.
+    fn open_doors(&mut self, config: &Config, hostname: &str) -> Result<(), Failure> {
+        let store = self.context.store.clone();
+        let hostname: Arc<str> = hostname.into();
+        let limits = self.context.limits.clone();
+        let doorkeeper = Doorkeeper::new(store.clone(), Logins::new(&limits));
+        let _ = (&hostname, &doorkeeper);
+        let listen = &config.listen;
+
+        let health = self.health();
+        let web = http::Server::new(http::routes(health).merge(webui::routes()));
+        self.listen("http", &listen.http, Encryption::None, &web)?;
+        self.listen("https", &listen.https, Encryption::ImplicitWeb, &web)?;
+        Ok(())
+    }
+
+    fn listen<F: Front>(
+        &mut self,
+        name: &'static str,
+        addresses: &[SocketAddr],
+        encryption: Encryption,
+        front: &Arc<F>,
+    ) -> Result<(), Failure> {
+        for &address in addresses {
+            let listener = match Listener::bind(address, encryption) {
+                Ok(listener) => listener,
+                // A machine without IPv6 serves the other addresses.
+                Err(error) if lacks_ipv6(&error, address) && addresses.len() > 1 => {
+                    tracing::debug!(%address, "no IPv6 here");
+                    continue;
+                }
+                Err(error) => return Err(Failure(ports::explain(&error, address, name))),
+            };
+            self.up.push(Up { name, address: listener.local_addr()? });
+            self.tasks.push(tokio::spawn(listener.run(
+                front.clone(),
+                self.connections.clone(),
+                self.tls.clone(),
+                self.shutdown.clone(),
+            )));
+        }
+        Ok(())
+    }
+
+    /// What runs beside the fronts.
+    fn start_helpers(&mut self, dir: &Path) {
+        let (tls, down) = (self.tls.clone(), self.shutdown.clone());
+        self.tasks.push(tokio::spawn(async move { tls.follow_files(down).await }));
+        let (context, down, dir) = (self.context.clone(), self.shutdown.clone(), dir.to_owned());
+        self.tasks.push(tokio::spawn(async move {
+            if let Err(error) = control::serve(context, &dir, down).await {
+                tracing::error!(%error, "no control socket; commands cannot reach this server");
+            }
+        }));
+    }
+
+    /// All is well if the store can commit and no listener has ended.
+    fn health(&self) -> http::Health {
+        let store = self.context.store.clone();
+        Arc::new(move || {
+            let store = store.clone();
+            Box::pin(async move {
+                if !store.writable() {
+                    return Err("the store takes no changes at the moment".to_owned());
+                }
+                let asked = store.write(|_| Ok::<_, crate::store::Error>(()));
+                match tokio::time::timeout(Duration::from_secs(5), asked).await {
+                    Ok(Ok(())) => Ok(()),
+                    Ok(Err(error)) => Err(error.to_string()),
+                    Err(_) => Err("the store does not answer".to_owned()),
+                }
+            })
+        })
+    }
+
+    /// Runs until SIGTERM or SIGINT. SIGHUP takes up a changed certificate at once.
+    pub async fn until_told(self) -> Result<(), Failure> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => self.tls.reload(),
+            }
+        }
+        self.stop().await
+    }
+
+    /// Listeners first, then sessions, which finish what they are doing and say goodbye, then
+    /// the store.
+    pub async fn stop(self) -> Result<(), Failure> {
+        notify_manager("STOPPING=1");
+        tracing::info!(open = self.connections.open(), "shutting down");
+        self.sender.start();
+        if !self.connections.emptied(limits::SHUTDOWN_GRACE).await {
+            tracing::warn!(open = self.connections.open(), "connections cut");
+        }
+        for task in self.tasks {
+            // Helpers end with the shutdown; a hanging one must not keep the process.
+            let _ = tokio::time::timeout(Duration::from_secs(1), task).await;
+        }
+        let store = self.context.store.clone();
+        let ended = tokio::task::spawn_blocking(move || store.checkpoint()).await;
+        // Everything that was acknowledged is in the journal already.
+        if let Ok(Err(error)) = ended {
+            tracing::warn!(%error, "the last checkpoint failed; the next start reads the journal");
+        }
+        Ok(())
+    }
+}
+
+fn lacks_ipv6(error: &io::Error, address: SocketAddr) -> bool {
+    address.is_ipv6()
+        && (error.kind() == io::ErrorKind::AddrNotAvailable
+            || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error()))
+}
+
+/// Tells a service manager, if one asked for it (sd_notify(3)).
+fn notify_manager(state: &str) {
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let address = match path.as_bytes().split_first() {
+        Some((b'@', name)) => SocketAddr::from_abstract_name(name),
+        _ => SocketAddr::from_pathname(&path),
+    };
+    let told = UnixDatagram::unbound()
+        .and_then(|socket| socket.send_to_addr(state.as_bytes(), &address?));
+    if let Err(error) = told {
+        tracing::warn!(%error, "the service manager could not be told");
+    }
+}

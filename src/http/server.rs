@@ -1,0 +1,122 @@
+//! HTTP/1.1 and HTTP/2 on a connection of ours, with limits on what a client may make us hold.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tower::Service as _;
+
+use crate::base::limits;
+use crate::base::metrics::Metric;
+use crate::net::{Connection, Front, Peer, Refusal};
+
+static REQUESTS: Metric = Metric::counter("kontor_http_requests_total", "HTTP requests answered.");
+
+/// HTTP/2 clients that say nothing are asked whether they are still there.
+const PING_EVERY: Duration = Duration::from_secs(60);
+const PING_PATIENCE: Duration = Duration::from_secs(20);
+
+/// What one HTTP/2 connection may have unread at our side.
+const HTTP2_WINDOW: u32 = 256 * 1024;
+
+/// The HTTP front of all routes together.
+pub struct Server {
+    router: Router,
+}
+
+impl Server {
+    pub fn new(router: Router) -> Arc<Self> {
+        Arc::new(Self { router })
+    }
+}
+
+impl Front for Server {
+    fn refusal(&self, why: Refusal) -> &'static [u8] {
+        match why {
+            Refusal::Full => {
+                b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\
+                  Content-Length: 0\r\nRetry-After: 10\r\n\r\n"
+            }
+            Refusal::TooManyFromAddress | Refusal::TooFast => {
+                b"HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\n\
+                  Content-Length: 0\r\nRetry-After: 10\r\n\r\n"
+            }
+        }
+    }
+
+    async fn serve(self: Arc<Self>, connection: Connection) {
+        let Connection { stream, peer, shutdown, .. } = connection;
+        let (router, is_http2) = (self.router.clone(), stream.is_http2());
+        let service = service_fn(move |request| answer(router.clone(), peer.clone(), request));
+        let io = TokioIo::new(stream);
+        // Errors here are the client's: it went, or spoke nonsense and was told so.
+        if is_http2 {
+            let serving = http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(limits::HTTP2_STREAMS)
+                .max_header_list_size(limits::HTTP_HEADER_BYTES as u32)
+                .initial_connection_window_size(HTTP2_WINDOW)
+                .initial_stream_window_size(HTTP2_WINDOW)
+                .keep_alive_interval(PING_EVERY)
+                .keep_alive_timeout(PING_PATIENCE)
+                .serve_connection(io, service);
+            let mut serving = pin!(serving);
+            tokio::select! {
+                _ = serving.as_mut() => return,
+                () = shutdown.wait() => serving.as_mut().graceful_shutdown(),
+            }
+            let _ = serving.await;
+        } else {
+            let serving = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(limits::HTTP_HEADER)
+                .max_buf_size(limits::HTTP_HEADER_BYTES)
+                .half_close(false)
+                .serve_connection(io, service)
+                .with_upgrades();
+            let mut serving = pin!(serving);
+            tokio::select! {
+                _ = serving.as_mut() => return,
+                () = shutdown.wait() => serving.as_mut().graceful_shutdown(),
+            }
+            let _ = serving.await;
+        }
+    }
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+/// Passes a request to the routes and writes its line in the log.
+fn answer(mut router: Router, peer: Peer, request: Request<Incoming>) -> Answer {
+    let start = Instant::now();
+    let method = request.method().clone();
+    // Without the query: it may hold what is not for the log.
+    let path = request.uri().path().to_owned();
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(peer.clone());
+    Box::pin(async move {
+        let response = router.call(request).await?;
+        peer.welcome();
+        REQUESTS.add(1);
+        tracing::info!(
+            front = "http",
+            connection = peer.id,
+            address = %peer.ip(),
+            %method,
+            path,
+            status = response.status().as_u16(),
+            micros = start.elapsed().as_micros() as u64,
+        );
+        Ok(response)
+    })
+}
