@@ -190,15 +190,12 @@ impl Config {
             config.take_file(path)?;
         }
         config.take_environment(environment)?;
-        match &config.tls {
-            Some(Files { certificate, key }) => {
-                match (certificate.as_os_str().is_empty(), key.as_os_str().is_empty()) {
-                    (true, true) => config.tls = None,
-                    (false, false) => {}
-                    _ => return Err(Error::HalfTls),
-                }
+        if let Some(Files { certificate, key }) = &config.tls {
+            match (certificate.as_os_str().is_empty(), key.as_os_str().is_empty()) {
+                (true, true) => config.tls = None,
+                (false, false) => {}
+                _ => return Err(Error::HalfTls),
             }
-            None => {}
         }
         Ok(config)
     }

@@ -1,9 +1,125 @@
 //! The program: settings, command line, start and stop, and what the command line does.
 
+mod bring;
 mod cli;
 mod config;
+mod control;
+mod execute;
 mod import;
+mod open;
+mod output;
+mod password;
 mod ports;
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+mod serve;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use cli::{Alias, Cli, Command, Domain, Group, Import, Queue, User};
+use config::Config;
+use control::{Door, Failure, Reply, Request};
+use output::Terminal;
+
+/// Runs the command line and says how it went.
+pub fn main() -> ExitCode {
+    // Rust ignores SIGPIPE, so `kontor user list | head` would end in an error; a reader that
+    // has enough is none.
+    let cli = Cli::parse();
+    if let Command::Completions { shell } = cli.command {
+        clap_complete::generate(shell, &mut Cli::command(), "kontor", &mut io::stdout());
+        return ExitCode::SUCCESS;
+    }
+    match run(cli) {
+        Ok(code) => code,
+        Err(Failure(text)) => {
+            eprintln!("kontor: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let config = Config::load(cli.config.as_deref(), environment)
+        .map_err(|error| Failure(error.to_string()))?;
+    crate::net::tls::install_provider();
+    let dir = open::directory(cli.data.clone());
+    match cli.command {
+        Command::Serve => {
+            output::start_log(&config.log);
+            serve::run(&dir, &config)?;
+        }
+        Command::Init(init) => {
+            let password = password::read(init.password)?;
+            let request = Request::Init {
+                domain: init.domain,
+                hostname: init.hostname,
+                admin: init.admin,
+                name: init.name,
+                password,
+            };
+            return ask(Door::open_or_make(&dir, &config)?, request, false);
+        }
+        Command::Import(import) => {
+            let (kind, source) = match import {
+                Import::Mbox(source) => (import::Kind::Mbox, source),
+                Import::Maildir(source) => (import::Kind::Maildir, source),
+                Import::Eml(source) => (import::Kind::Eml, source),
+            };
+            return bring::bring(Door::open(&dir, &config)?, kind, &source);
+        }
+        Command::Export { email, dir: target } => {
+            return bring::take_out(Door::open(&dir, &config)?, email, &target);
+        }
+        Command::Backup { file } => return bring::backup(Door::open(&dir, &config)?, &file),
+        Command::Completions { .. } => {}
+        other => {
+            let (request, json) = request(other)?;
+            return ask(Door::open(&dir, &config)?, request, json);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The request of a command that is one question and one answer, and whether JSON is wanted.
+fn request(command: Command) -> Result<(Request, bool), Failure> {
+    let request = match command {
+        Command::User(User::Add { email, name, admin, password }) => {
+            Request::UserAdd { email, name, admin, password: password::read(password)? }
+        }
+        Command::User(User::List(listing)) => return Ok((Request::UserList, listing.json)),
+        Command::User(User::Passwd { email, password }) => {
+            Request::UserPasswd { email, password: password::read(password)? }
+        }
+        Command::User(User::Disable { email }) => Request::UserEnable { email, enabled: false },
+        Command::User(User::Enable { email }) => Request::UserEnable { email, enabled: true },
+        Command::User(User::Remove { email }) => Request::UserRemove { email },
+        Command::Alias(Alias::Add { alias, email }) => Request::AliasAdd { alias, email },
+        Command::Alias(Alias::List(listing)) => return Ok((Request::AliasList, listing.json)),
+        Command::Alias(Alias::Remove { alias }) => Request::AliasRemove { alias },
+        Command::Group(Group::Add { group, members }) => Request::GroupAdd { group, members },
+        Command::Group(Group::List(listing)) => return Ok((Request::GroupList, listing.json)),
+        Command::Group(Group::Remove { group, members }) => Request::GroupRemove { group, members },
+        Command::Domain(Domain::Add { domain, catch_all }) => {
+            Request::DomainAdd { domain, catch_all }
+        }
+        Command::Domain(Domain::List(listing)) => return Ok((Request::DomainList, listing.json)),
+        Command::Domain(Domain::Remove { domain }) => Request::DomainRemove { domain },
+        Command::Queue(Queue::List(listing)) => return Ok((Request::QueueList, listing.json)),
+        Command::Check(listing) => return Ok((Request::Check, listing.json)),
+        Command::Reindex => Request::Reindex,
+        _ => return Err(Failure("this command has its own way".into())),
+    };
+    Ok((request, false))
+}
+
+/// Asks, prints the answer, and says with the exit code whether all is well.
+fn ask(mut door: Door, request: Request, json: bool) -> Result<ExitCode, Failure> {
+    let reply = door.run(request, Vec::new(), &mut Terminal)?;
+    output::print(&reply, json)?;
+    let wrong = matches!(&reply, Reply::Checked(lines) if lines.iter().any(|line| !line.ok));
+    Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

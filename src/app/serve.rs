@@ -60,7 +60,7 @@ pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
 }
 
 /// Tells which addresses are served, one a line, for people and scripts.
-fn announce(server: &Server) -> io::Result<()> {
+fn announce(server: &Server) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     for up in &server.up {
         writeln!(out, "listening {} {}", up.name, up.address)?;
@@ -246,8 +246,8 @@ fn notify_manager(state: &str) {
         Some((b'@', name)) => SocketAddr::from_abstract_name(name),
         _ => SocketAddr::from_pathname(&path),
     };
-    let told = UnixDatagram::unbound()
-        .and_then(|socket| socket.send_to_addr(state.as_bytes(), &address?));
+    let told =
+        UnixDatagram::unbound().and_then(|socket| socket.send_to_addr(state.as_bytes(), &address?));
     if let Err(error) = told {
         tracing::warn!(%error, "the service manager could not be told");
     }

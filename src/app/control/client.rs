@@ -7,6 +7,7 @@ use std::path::Path;
 use super::server::short;
 use super::wire::{self, Answer, Ask};
 use super::{Outlet, Reply, Request, SOCKET};
+use crate::app::config::Config;
 use crate::app::execute::{Context, execute};
 use crate::app::open;
 
@@ -41,7 +42,7 @@ pub enum Door {
 
 impl Door {
     /// Finds the way: the socket, or else the store.
-    pub fn open(dir: &Path, config: &crate::app::config::Config) -> Result<Self, Failure> {
+    pub fn open(dir: &Path, config: &Config) -> Result<Self, Failure> {
         if let Some(stream) = connect(dir)? {
             return Ok(Self::Server(BufReader::new(stream)));
         }
@@ -52,6 +53,14 @@ impl Door {
             )));
         }
         Ok(Self::Direct(Box::new(open::context(dir, config)?)))
+    }
+
+    /// The same for the command that makes the directory.
+    pub fn open_or_make(dir: &Path, config: &Config) -> Result<Self, Failure> {
+        match connect(dir)? {
+            Some(stream) => Ok(Self::Server(BufReader::new(stream))),
+            None => Ok(Self::Direct(Box::new(open::context(dir, config)?))),
+        }
     }
 
     /// Runs one command.

@@ -24,26 +24,67 @@ pub const SOCKET: &str = "kontor.sock";
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub enum Request {
-    Init { domain: String, hostname: String, admin: String, name: String, password: String },
-    UserAdd { email: String, name: String, admin: bool, password: String },
+    Init {
+        domain: String,
+        hostname: String,
+        admin: String,
+        name: String,
+        password: String,
+    },
+    UserAdd {
+        email: String,
+        name: String,
+        admin: bool,
+        password: String,
+    },
     UserList,
-    UserPasswd { email: String, password: String },
-    UserEnable { email: String, enabled: bool },
-    UserRemove { email: String },
-    AliasAdd { alias: String, email: String },
+    UserPasswd {
+        email: String,
+        password: String,
+    },
+    UserEnable {
+        email: String,
+        enabled: bool,
+    },
+    UserRemove {
+        email: String,
+    },
+    AliasAdd {
+        alias: String,
+        email: String,
+    },
     AliasList,
-    AliasRemove { alias: String },
-    GroupAdd { group: String, members: Vec<String> },
+    AliasRemove {
+        alias: String,
+    },
+    GroupAdd {
+        group: String,
+        members: Vec<String>,
+    },
     GroupList,
-    GroupRemove { group: String, members: Vec<String> },
-    DomainAdd { domain: String, catch_all: Option<String> },
+    GroupRemove {
+        group: String,
+        members: Vec<String>,
+    },
+    DomainAdd {
+        domain: String,
+        catch_all: Option<String>,
+    },
     DomainList,
-    DomainRemove { domain: String },
+    DomainRemove {
+        domain: String,
+    },
     QueueList,
     /// The payload is the messages' bytes, one behind the other.
-    Bring { email: String, into: Option<String>, messages: Vec<Brought> },
+    Bring {
+        email: String,
+        into: Option<String>,
+        messages: Vec<Brought>,
+    },
     /// Answers with [`Item::Mailbox`] and [`Item::Message`].
-    Export { email: String },
+    Export {
+        email: String,
+    },
     /// Answers with [`Item::Data`].
     Backup,
     Check,
@@ -132,7 +173,7 @@ pub struct DomainLine {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueLine {
-    pub id: u64,
+    pub id: String,
     pub from: String,
     pub to: String,
     pub size: u64,

@@ -40,11 +40,7 @@ impl Answer {
     }
 }
 
-pub(super) fn write(
-    out: &mut impl Write,
-    line: &impl Serialize,
-    payload: &[u8],
-) -> io::Result<()> {
+pub(super) fn write(out: &mut impl Write, line: &impl Serialize, payload: &[u8]) -> io::Result<()> {
     let mut text = serde_json::to_vec(line)?;
     text.push(b'\n');
     out.write_all(&text)?;

@@ -13,7 +13,7 @@ use crate::store::rows::flags::Flags;
 use crate::store::{Message, Read, Snapshot, Store, Tx};
 
 /// The system flags by name.
-const SYSTEM: [(&str, Flags); 5] = [
+static SYSTEM: [(&str, Flags); 5] = [
     ("\\Seen", Flags::SEEN),
     ("\\Answered", Flags::ANSWERED),
     ("\\Flagged", Flags::FLAGGED),
@@ -95,7 +95,8 @@ fn mailbox_name(into: Option<&str>, levels: &[String]) -> String {
         let name: String = level.chars().map(safe).collect();
         if name.is_empty() { "_".to_owned() } else { name }
     };
-    let parts: Vec<String> = into.map(str::to_owned).into_iter().chain(levels.iter().map(clean)).collect();
+    let parts: Vec<String> =
+        into.map(str::to_owned).into_iter().chain(levels.iter().map(clean)).collect();
     if parts.is_empty() { mailbox::INBOX.to_owned() } else { parts.join("/") }
 }
 
@@ -128,10 +129,10 @@ pub(super) fn export(
     email: &str,
     outlet: &mut dyn Outlet,
 ) -> Result<Reply, Failure> {
-    let (account, mut mailboxes, keywords) = {
+    let (mut mailboxes, keywords) = {
         let read = store.read();
         let account = account_of(&read, email)?.id;
-        (account, read.mailboxes(account)?, read.keywords(account)?)
+        (read.mailboxes(account)?, read.keywords(account)?)
     };
     mailboxes.sort_by(|a, b| a.name.cmp(&b.name));
     let mut count = 0u64;
@@ -147,7 +148,6 @@ pub(super) fn export(
             count += 1;
         }
     }
-    drop(account);
     Ok(Reply::Done(format!("{count} messages written.")))
 }
 

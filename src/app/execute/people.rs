@@ -118,9 +118,8 @@ pub(super) fn set_password(
     warn_if_weak(&password, outlet)?;
     let id = account_of(&store.read(), email)?.id;
     let credentials = Credentials::of(&Secret::new(password))?;
-    let account = store.write_blocking(move |tx| {
-        account::update(tx, id, |account| credentials.apply(account))
-    })?;
+    let account = store
+        .write_blocking(move |tx| account::update(tx, id, |account| credentials.apply(account)))?;
     Ok(Reply::Done(format!("{} has a new password.", account.address)))
 }
 
@@ -197,11 +196,7 @@ pub(super) fn remove_alias(store: &Store, alias: &str) -> Result<Reply, Failure>
 }
 
 /// Makes a group, or adds members to the one that there is.
-pub(super) fn add_group(
-    store: &Store,
-    group: &str,
-    members: &[String],
-) -> Result<Reply, Failure> {
+pub(super) fn add_group(store: &Store, group: &str, members: &[String]) -> Result<Reply, Failure> {
     let group = address(group)?;
     let mut new = Vec::new();
     for member in members {

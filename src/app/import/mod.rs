@@ -99,7 +99,7 @@ fn read_message(path: &Path) -> Result<(Vec<u8>, Option<UnixTime>), Skipped> {
         let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
         i64::try_from(since.as_secs()).ok()
     });
-    let bytes = to_crlf(bytes);
+    let bytes = to_crlf(text::without_envelope(bytes));
     match text::fault(&bytes) {
         Some(reason) => Err(Skipped::new(path.display(), reason)),
         None => Ok((bytes, modified)),

@@ -28,6 +28,21 @@ pub fn to_crlf(bytes: Vec<u8>) -> Vec<u8> {
     out
 }
 
+/// Takes away what stands before the header in many saved messages: empty lines, and the
+/// `From ` line of the mbox that they were cut out of.
+pub(super) fn without_envelope(mut bytes: Vec<u8>) -> Vec<u8> {
+    let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let rest = bytes.get(blank..).unwrap_or_default();
+    let envelope = rest.starts_with(b"From ") || rest.starts_with(b">From ");
+    let line = memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+    let before = blank + if envelope { line } else { 0 };
+    // All blank: left as it is, to be told as no message.
+    if before > 0 && before < bytes.len() {
+        bytes.drain(..before);
+    }
+    bytes
+}
+
 /// Why these bytes are no message, if they are none: a directory of saved mail also holds
 /// pictures and databases.
 pub(super) fn fault(bytes: &[u8]) -> Option<&'static str> {
@@ -170,6 +185,18 @@ mod tests {
             (b"", b""),
         ] {
             assert_eq!(to_crlf(given.to_vec()), wanted);
+        }
+    }
+
+    #[test]
+    fn what_stands_before_the_header_goes() {
+        for (given, wanted) in [
+            (&b"\r\n\nA: b\n"[..], &b"A: b\n"[..]),
+            (b"From x Thu\nA: b\n", b"A: b\n"),
+            (b"From: x\n", b"From: x\n"),
+            (b"\n\n", b"\n\n"),
+        ] {
+            assert_eq!(without_envelope(given.to_vec()), wanted);
         }
     }
 

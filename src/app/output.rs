@@ -1,0 +1,185 @@
+//! What people and scripts read: tables, JSON, progress, the log.
+
+use std::io::{self, Write};
+
+use super::control::{Item, Outlet, Reply};
+
+/// Starts the log on the standard error.
+pub fn start_log(filter: &str) {
+    use std::io::IsTerminal as _;
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|error| {
+        eprintln!("kontor: log.filter: {error}; logging at info");
+        EnvFilter::new("info")
+    });
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
+    let _ = log.try_init();
+    // A panic in a connection is caught there; its place belongs into the log.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panic")));
+}
+
+/// Shows progress on the standard error, so that the standard output stays clean for scripts.
+pub struct Terminal;
+
+impl Outlet for Terminal {
+    fn item(&mut self, item: &Item, _payload: &[u8]) -> io::Result<()> {
+        if let Item::Progress { text } = item {
+            eprintln!("{text}");
+        }
+        Ok(())
+    }
+}
+
+/// Prints a reply to the standard output. A reader that goes early is no error.
+pub fn print(reply: &Reply, json: bool) -> io::Result<()> {
+    let text = if json { as_json(reply)? } else { as_text(reply) };
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// The listing itself, without its wrapping: an array of objects.
+fn as_json(reply: &Reply) -> io::Result<String> {
+    let value = match reply {
+        Reply::Done(text) => serde_json::to_value(text),
+        Reply::Accounts(lines) => serde_json::to_value(lines),
+        Reply::Aliases(lines) => serde_json::to_value(lines),
+        Reply::Groups(lines) => serde_json::to_value(lines),
+        Reply::Domains(lines) => serde_json::to_value(lines),
+        Reply::Queue(lines) => serde_json::to_value(lines),
+        Reply::Brought(line) => serde_json::to_value(line),
+        Reply::Checked(lines) => serde_json::to_value(lines),
+    }?;
+    Ok(serde_json::to_string_pretty(&value)? + "\n")
+}
+
+fn as_text(reply: &Reply) -> String {
+    match reply {
+        Reply::Done(text) => format!("{text}\n"),
+        Reply::Accounts(lines) => table(
+            &["E-mail", "Name", "Role", "State", "Messages", "Size"],
+            lines.iter().map(|line| {
+                let role = if line.admin { "administrator" } else { "user" };
+                let state = if line.enabled { "enabled" } else { "disabled" };
+                let (count, size) = (line.messages.to_string(), size(line.bytes));
+                vec![line.email.clone(), line.name.clone(), role.into(), state.into(), count, size]
+            }),
+        ),
+        Reply::Aliases(lines) => table(
+            &["Alias", "Account"],
+            lines.iter().map(|line| vec![line.alias.clone(), line.email.clone()]),
+        ),
+        Reply::Groups(lines) => table(
+            &["Group", "Members"],
+            lines.iter().map(|line| vec![line.group.clone(), line.members.join(", ")]),
+        ),
+        Reply::Domains(lines) => table(
+            &["Domain", "Unknown addresses"],
+            lines.iter().map(|line| {
+                let unknown = line.catch_all.clone().unwrap_or_else(|| "refused".into());
+                vec![line.domain.clone(), unknown]
+            }),
+        ),
+        Reply::Queue(lines) => table(
+            &["Id", "From", "To", "Size", "Queued", "State"],
+            lines.iter().map(|line| {
+                let (size, queued) = (size(line.size), date(line.queued));
+                let (from, to) = (line.from.clone(), line.to.clone());
+                vec![line.id.clone(), from, to, size, queued, line.state.clone()]
+            }),
+        ),
+        Reply::Brought(line) => {
+            format!("{} messages, {}\n", line.messages, size(line.bytes))
+        }
+        Reply::Checked(lines) => lines
+            .iter()
+            .map(|line| {
+                let mark = if line.ok { "ok   " } else { "WRONG" };
+                format!("{mark} {}: {}\n", line.what, line.detail)
+            })
+            .collect(),
+    }
+}
+
+/// Columns as wide as their widest entry; nothing at all says so in a word.
+fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.map(|row| row.iter().map(|cell| clean(cell)).collect()).collect();
+    if rows.is_empty() {
+        return "none\n".into();
+    }
+    let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
+    let mut widths: Vec<usize> = heads.iter().map(|head| head.chars().count()).collect();
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for row in std::iter::once(&heads).chain(&rows) {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            let padding = width.saturating_sub(cell.chars().count()) + 2;
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', padding));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Names come from people; control characters would reach the terminal.
+fn clean(cell: &str) -> String {
+    cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// `7 B`, `3.4 KB`, `1.2 GB` (powers of 1000, as disks are sold).
+pub fn size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    for unit in ["B", "KB", "MB", "GB"] {
+        if value < 999.5 {
+            return if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") };
+        }
+        value /= 1000.0;
+    }
+    format!("{value:.1} TB")
+}
+
+fn date(at: i64) -> String {
+    jiff::Timestamp::from_second(at).map(|at| at.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::control::AliasLine;
+    use super::*;
+
+    #[test]
+    fn listings_are_aligned_and_json_is_the_bare_array() {
+        let line =
+            |alias: &str, email: &str| AliasLine { alias: alias.into(), email: email.into() };
+        let reply =
+            Reply::Aliases(vec![line("info@a.example", "b@a.example"), line("x\u{1b}", "y")]);
+        assert_eq!(
+            as_text(&reply),
+            "Alias           Account\ninfo@a.example  b@a.example\nx\u{fffd}              y\n"
+        );
+        let json: serde_json::Value = serde_json::from_str(&as_json(&reply).unwrap()).unwrap();
+        assert_eq!(json[0]["alias"], "info@a.example");
+        assert_eq!(as_text(&Reply::Groups(Vec::new())), "none\n");
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        for (bytes, text) in
+            [(0, "0 B"), (999, "999 B"), (1_500, "1.5 KB"), (50_000_000, "50.0 MB")]
+        {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}
