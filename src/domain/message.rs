@@ -76,6 +76,12 @@ pub struct Stored {
     facts: Facts,
 }
 
+impl Stored {
+    pub fn content(&self) -> ContentId {
+        self.content
+    }
+}
+
 /// Puts the content of a message into the store, once for all its recipients.
 pub fn store_content(tx: &mut Tx<'_>, prepared: Prepared) -> Result<Stored> {
     let content = tx.add_content(prepared.record, prepared.body)?;

@@ -264,6 +264,16 @@ impl Tx<'_> {
         Ok(id)
     }
 
+    /// Keeps a content for something that is no message (a queue row), until it is released.
+    pub fn hold_content(&mut self, id: ContentId) {
+        *self.sharers.entry(id).or_default() += 1;
+    }
+
+    /// Ends what [`Tx::hold_content`] began.
+    pub fn release_content(&mut self, id: ContentId) {
+        *self.sharers.entry(id).or_default() -= 1;
+    }
+
     /// Puts a new message into a mailbox.
     pub fn add_message(&mut self, mailbox: MailboxId, new: &NewMessage) -> Result<Message> {
         let state = &mut self.account_mut(mailbox.account)?.state;

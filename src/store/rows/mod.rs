@@ -6,4 +6,5 @@ pub mod flags;
 pub mod log;
 pub mod mailbox;
 pub mod message;
+pub mod queue;
 pub mod work;
