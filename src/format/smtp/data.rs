@@ -9,9 +9,7 @@ use std::fmt;
 
 use memchr::memchr2;
 
-/// Longest line of a message. The standard's limit is 1,000 octets (RFC 5321 §4.5.3.1.6);
-/// real mail passes it, so only what can be no mail is refused.
-pub const DATA_LINE_MAX: usize = 1024 * 1024;
+use crate::base::limits;
 
 /// Why a message cannot be taken as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,7 +238,7 @@ struct Lines {
 impl Lines {
     fn grow(&mut self, by: usize) {
         self.length = self.length.saturating_add(by);
-        if self.length > DATA_LINE_MAX {
+        if self.length > limits::SMTP_DATA_LINE {
             self.mark(Flaw::LongLine);
         }
     }

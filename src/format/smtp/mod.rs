@@ -15,13 +15,6 @@ pub use reply::{Enhanced, Reply};
 
 use memchr::memmem;
 
-/// Longest command line, its CRLF included. RFC 5321 §4.5.3.1.4 asks for 512, extensions add
-/// (SMTPUTF8 and DSN some 1,500 together), an AUTH response may need more (RFC 4954 §4).
-pub const COMMAND_LINE_MAX: usize = 4096;
-
-/// Longest AUTH response line (RFC 4954 §4 asks for 12,288 octets).
-pub const AUTH_LINE_MAX: usize = 12_288 + 2;
-
 /// What the front of a buffer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line<'a> {

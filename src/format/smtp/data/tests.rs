@@ -105,7 +105,7 @@ fn the_first_flaw_is_named() {
 
 #[test]
 fn overlong_lines() {
-    let line = vec![b'x'; DATA_LINE_MAX];
+    let line = vec![b'x'; limits::SMTP_DATA_LINE];
     assert_eq!(decode(&[&line, b"\r\n", &line, b"\r\n.\r\n"]).1, None);
     assert_eq!(decode(&[&line, b"x\r\n.\r\n"]).1, Some(Flaw::LongLine));
     let mut checker = BdatChecker::new();

@@ -1,0 +1,116 @@
+//! The one transaction behind an acceptance: copies for accounts here, rows for elsewhere,
+//! and the reports that are due at once.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use crate::base::address::EmailAddress;
+use crate::base::id::AccountId;
+use crate::delivery::queue::{self, Outgoing};
+use crate::delivery::recipient::Wish;
+use crate::delivery::{Envelope, Refusal, Trace};
+use crate::domain::message::{self, FlagNames, Prepared, Stored};
+use crate::domain::{mailbox, quota};
+use crate::store::{Read, Store, Tx};
+
+/// All that is needed to take a message.
+pub(super) struct Posting {
+    pub envelope: Envelope,
+    pub trace: Trace,
+    /// Who submitted it.
+    pub account: Option<AccountId>,
+    /// The message with the prefix of a final delivery.
+    pub message: Prepared,
+    /// The prefix on the way elsewhere.
+    pub outgoing_prefix: Bytes,
+    pub body_size: u64,
+    /// Reports for senders here.
+    pub reports: Vec<(AccountId, Prepared)>,
+}
+
+/// Takes a message: when this returns `Ok`, it is durable in every mailbox and in the queue.
+pub(super) async fn post(store: &Store, posting: Posting) -> Result<(), Refusal> {
+    store.write(move |tx| deliver(tx, posting)).await
+}
+
+fn deliver(tx: &mut Tx<'_>, posting: Posting) -> Result<(), Refusal> {
+    let size = posting.message.size();
+    let stored = message::store_content(tx, posting.message)?;
+    let targets = Targets::of(&posting.envelope);
+    let mut waiting = targets.elsewhere;
+    let mut full = 0;
+    for account in &targets.direct {
+        if quota::usage(tx, *account)?.fits(size) {
+            add(tx, *account, &stored)?;
+        } else {
+            full += 1;
+        }
+    }
+    for account in &targets.members {
+        match tx.account(*account)? {
+            None => {}
+            Some(_) if quota::usage(tx, *account)?.fits(size) => add(tx, *account, &stored)?,
+            // One full member must neither keep the mail from the others nor lose it without a
+            // word: it waits for room in the queue.
+            Some(full) => waiting.extend(Wish::plain(&full.address)),
+        }
+    }
+    if full > 0 {
+        // Nothing of this transaction stays. The only recipient learns that the mailbox is
+        // full; of several, each is asked again by RCPT when the client tries once more.
+        let alone = posting.envelope.recipients.len() == 1;
+        return Err(if alone { Refusal::OverQuota } else { Refusal::BecameFull });
+    }
+    let outgoing = Outgoing {
+        envelope: &posting.envelope,
+        trace: &posting.trace,
+        account: posting.account,
+        prefix: &posting.outgoing_prefix,
+        body_size: posting.body_size,
+    };
+    queue::put(tx, &outgoing, &stored, &waiting)?;
+    for (account, report) in posting.reports {
+        report_to(tx, account, report)?;
+    }
+    Ok(())
+}
+
+fn add(tx: &mut Tx<'_>, account: AccountId, stored: &Stored) -> Result<(), Refusal> {
+    let inbox = mailbox::find(tx, account, mailbox::INBOX)?;
+    message::add(tx, inbox.id, stored, &FlagNames::default(), None)?;
+    Ok(())
+}
+
+/// A report that finds no room is given up: the message it tells of has arrived.
+fn report_to(tx: &mut Tx<'_>, account: AccountId, report: Prepared) -> Result<(), Refusal> {
+    if quota::usage(tx, account)?.fits(report.size()) {
+        let stored = message::store_content(tx, report)?;
+        add(tx, account, &stored)?;
+    }
+    Ok(())
+}
+
+/// Where a message goes, each place once, whatever the number of ways that lead there.
+struct Targets {
+    /// Accounts that were named as recipients.
+    direct: BTreeSet<AccountId>,
+    /// Accounts that get it as members of a group.
+    members: BTreeSet<AccountId>,
+    elsewhere: Vec<Wish>,
+}
+
+impl Targets {
+    fn of(envelope: &Envelope) -> Self {
+        let (mut direct, mut members) = (BTreeSet::new(), BTreeSet::new());
+        let (mut elsewhere, mut seen) = (Vec::new(), BTreeSet::<&EmailAddress>::new());
+        for recipient in &envelope.recipients {
+            let of = if recipient.is_group() { &mut members } else { &mut direct };
+            of.extend(recipient.accounts.iter().copied());
+            let new = recipient.elsewhere.iter().filter(|address| seen.insert(address));
+            elsewhere.extend(new.map(|address| recipient.wish(address)));
+        }
+        members.retain(|member| !direct.contains(member));
+        Self { direct, members, elsewhere }
+    }
+}
