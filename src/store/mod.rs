@@ -9,6 +9,7 @@ pub mod hub;
 pub mod keys;
 pub mod read;
 pub mod rows;
+pub mod search;
 pub mod snapshot;
 pub mod table;
 pub mod tx;
@@ -81,6 +82,7 @@ struct Inner {
     writer: Writer,
     hub: Arc<Hub>,
     tables: Tables,
+    search: Arc<search::Index>,
     clock: Clock,
     directory: Option<PathBuf>,
 }
@@ -89,7 +91,9 @@ impl Store {
     /// Opens the data directory, making it if it does not exist.
     pub fn open(directory: &Path, options: &Options) -> Result<Store> {
         let engine = engine::open_local(directory, &options.engine)?;
-        Ok(Self::on(engine, options.clock.clone(), Some(directory.to_owned())))
+        let search = search::Index::open(&directory.join("index"));
+        let search = search.map_err(|error| Error::Io(error.to_string()))?;
+        Ok(Self::with(engine, search, options.clock.clone(), Some(directory.to_owned())))
     }
 
     /// A store that forgets everything when it is dropped; for tests.
@@ -99,10 +103,19 @@ impl Store {
 
     /// A store on an engine that the caller made (simulated disks).
     pub fn on(engine: Arc<dyn Engine>, clock: Clock, directory: Option<PathBuf>) -> Store {
+        Self::with(engine, search::Index::in_memory(), clock, directory)
+    }
+
+    fn with(
+        engine: Arc<dyn Engine>,
+        search: search::Index,
+        clock: Clock,
+        directory: Option<PathBuf>,
+    ) -> Store {
         let hub = Arc::new(Hub::default());
         let writer = Writer::start(engine.clone(), hub.clone(), clock.clone());
-        let tables = Tables::default();
-        Store(Arc::new(Inner { engine, writer, hub, tables, clock, directory }))
+        let (tables, search) = (Tables::default(), Arc::new(search));
+        Store(Arc::new(Inner { engine, writer, hub, tables, search, clock, directory }))
     }
 
     /// A consistent view, for milliseconds: never keep it while waiting for a socket.
@@ -143,6 +156,11 @@ impl Store {
 
     pub fn hub(&self) -> &Hub {
         &self.0.hub
+    }
+
+    /// The full-text index. It follows the change log (`jobs::index`) and may be behind it.
+    pub fn search(&self) -> &Arc<search::Index> {
+        &self.0.search
     }
 
     pub fn clock(&self) -> &Clock {

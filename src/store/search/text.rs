@@ -1,0 +1,240 @@
+//! What "contains" means for a search: one normal form for texts and needles, and how both fall
+//! into terms.
+//!
+//! IMAP wants substrings regardless of case (RFC 9051 §6.4.4). Both sides are brought to NFKC and
+//! lower case, invisible characters are dropped and each run of white space (a folded header, a
+//! wrapped line) becomes one space; then bytes are compared. Accents stay: "resume" is not "résumé".
+
+use memchr::memmem;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
+
+/// The form in which texts and needles are compared: NFKC, lower case, no soft hyphens or
+/// zero-width spaces, one space for each run of white space.
+///
+/// NFKC rather than NFC, so that full-width letters, ligatures, half-width kana and no-break
+/// spaces are found by what is typed on a keyboard. Lower-casing is full but knows no language
+/// and no position in the word: every sigma is `σ`, and `İ` is `i`.
+pub fn normalise(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let ascii = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
+        // The last letter before other characters stays with them: an accent may follow. In
+        // front of an ASCII character a text may always be cut, it never joins what precedes.
+        let cut = if ascii == rest.len() { ascii } else { ascii.saturating_sub(1) };
+        push_ascii(&mut out, &rest.as_bytes()[..cut]);
+        rest = &rest[cut..];
+        let other = ascii - cut;
+        let end = rest[other..].bytes().position(|byte| byte.is_ascii());
+        let (mixed, after) = rest.split_at(end.map_or(rest.len(), |end| other + end));
+        push_mixed(&mut out, mixed);
+        rest = after;
+    }
+    // Only whole characters were pushed.
+    String::from_utf8(out).unwrap_or_default()
+}
+
+fn push_ascii(out: &mut Vec<u8>, bytes: &[u8]) {
+    for &byte in bytes {
+        if matches!(byte, b' ' | b'\t'..=b'\r') {
+            push_space(out);
+        } else {
+            out.push(byte.to_ascii_lowercase());
+        }
+    }
+}
+
+fn push_space(out: &mut Vec<u8>) {
+    if out.last() != Some(&b' ') {
+        out.push(b' ');
+    }
+}
+
+fn push_mixed(out: &mut Vec<u8>, text: &str) {
+    let lower = text.chars().filter(|&c| !is_invisible(c)).flat_map(lowercase);
+    if is_nfkc_quick(lower.clone()) == IsNormalized::Yes {
+        lower.for_each(|c| push_char(out, c));
+    } else {
+        // Lower case first, because some letters compose with an accent only then (`ǰ`); again
+        // after, because compatibility forms hide capitals (`ℌ`), which then may compose too.
+        lower.nfkc().flat_map(lowercase).nfkc().for_each(|c| push_char(out, c));
+    }
+}
+
+fn push_char(out: &mut Vec<u8>, c: char) {
+    if c.is_whitespace() {
+        push_space(out);
+    } else {
+        out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+}
+
+/// Soft hyphen, zero-width space, word joiner, byte order mark: newsletters sprinkle words with
+/// them. The zero-width (non-)joiners stay, they make a difference in Persian and Indic words.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}' | '\u{2060}' | '\u{feff}')
+}
+
+fn lowercase(c: char) -> impl Iterator<Item = char> + Clone {
+    let c = match c {
+        'İ' => 'i', // lower case would be two characters, `i` and a dot above
+        'ς' => 'σ',
+        other => other,
+    };
+    c.to_lowercase()
+}
+
+/// What is searched for.
+#[derive(Clone, Debug)]
+pub struct Needle {
+    text: String,
+    finder: memmem::Finder<'static>,
+}
+
+impl Needle {
+    pub fn new(text: &str) -> Self {
+        let text = normalise(text);
+        let finder = memmem::Finder::new(text.as_bytes()).into_owned();
+        Self { text, finder }
+    }
+
+    /// Whether `text`, as it came, contains the needle. The empty needle is in every text.
+    pub fn is_in(&self, text: &str) -> bool {
+        self.is_in_normalised(&normalise(text))
+    }
+
+    /// The same for a text that went through [`normalise`] already.
+    pub fn is_in_normalised(&self, text: &str) -> bool {
+        self.finder.find(text.as_bytes()).is_some()
+    }
+
+    /// The needle in normal form.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Longest word in bytes that is a term as it stands. Of longer ones (links, base64), and of
+/// scripts without spaces between words, every three characters in a row are a term.
+pub(super) const MAX_WORD: usize = 64;
+
+/// Characters in a gram.
+pub(super) const GRAM: usize = 3;
+
+/// How the index keeps a word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    Whole,
+    Grams,
+}
+
+/// The form of a word that stands between two spaces of a normalised text.
+pub(super) fn form(word: &str) -> Form {
+    if word.len() <= GRAM {
+        return Form::Whole;
+    }
+    if word.len() <= MAX_WORD && (word.is_ascii() || !word.chars().any(is_unspaced)) {
+        return Form::Whole;
+    }
+    match word.chars().nth(GRAM) {
+        Some(_) => Form::Grams,
+        None => Form::Whole,
+    }
+}
+
+/// Scripts that are written without spaces between words: Chinese, Japanese, Thai, Lao, Khmer,
+/// Burmese, Tibetan.
+fn is_unspaced(c: char) -> bool {
+    matches!(c,
+        '\u{0e00}'..='\u{0fff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
+        | '\u{3005}'..='\u{3007}' | '\u{3040}'..='\u{30ff}' | '\u{31f0}'..='\u{31ff}'
+        | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
+        | '\u{20000}'..='\u{3ffff}')
+}
+
+/// Every three characters in a row; nothing for a shorter word.
+pub(super) fn grams(word: &str) -> impl Iterator<Item = &str> {
+    let starts = word.char_indices().map(|(at, _)| at);
+    let ends = word.char_indices().skip(GRAM - 1).map(|(at, c)| at + c.len_utf8());
+    starts.zip(ends).map(|(start, end)| &word[start..end])
+}
+
+/// A stretch of a needle without spaces, and whether it must begin or end a word there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Piece<'a> {
+    pub text: &'a str,
+    pub begins: bool,
+    pub ends: bool,
+}
+
+/// Cuts a normalised needle at its spaces. Empty pieces are left out: they ask for nothing.
+pub(super) fn pieces(needle: &str) -> Vec<Piece<'_>> {
+    let last = needle.matches(' ').count();
+    needle
+        .split(' ')
+        .enumerate()
+        .map(|(at, text)| Piece { text, begins: at > 0, ends: at < last })
+        .filter(|piece| !piece.text.is_empty())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn folds_case_width_and_white_space() {
+        assert_eq!(normalise("Straßen\r\n\t BAHN  Übergang"), "straßen bahn übergang");
+        assert_eq!(normalise("ﬁne Ｆｕｌｌ\u{a0}ｶﾞ"), "fine full ガ");
+        assert_eq!(normalise("e\u{301}É"), "éé");
+        assert_eq!(normalise("ΟΔΟΣ οδός"), "οδοσ οδόσ");
+        assert_eq!(normalise("İSTANBUL news\u{ad}let\u{200b}ter"), "istanbul newsletter");
+        assert_eq!(normalise("J\u{30c} ǰ"), "ǰ ǰ");
+        assert_eq!(normalise(" \r\n "), " ");
+        assert_eq!(normalise(""), "");
+    }
+
+    #[test]
+    fn cuts_needles_at_spaces() {
+        let piece = |text, begins, ends| Piece { text, begins, ends };
+        assert_eq!(pieces("ledger"), [piece("ledger", false, false)]);
+        assert_eq!(
+            pieces("the big house"),
+            [piece("the", false, true), piece("big", true, true), piece("house", true, false)]
+        );
+        assert_eq!(pieces(" end"), [piece("end", true, false)]);
+        assert_eq!(pieces("start "), [piece("start", false, true)]);
+        assert_eq!(pieces(" "), []);
+    }
+
+    #[test]
+    fn words_of_unspaced_scripts_and_long_ones_become_grams() {
+        assert_eq!(form("übergang"), Form::Whole);
+        assert_eq!(form("会議"), Form::Whole);
+        assert_eq!(form("株式会社"), Form::Grams);
+        assert_eq!(form(&"x".repeat(65)), Form::Grams);
+        assert_eq!(grams("株式会社").collect::<Vec<_>>(), ["株式会", "式会社"]);
+        assert_eq!(grams("ab").count(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn normal_form_is_stable(text in "\\PC{0,40}") {
+            let once = normalise(&text);
+            prop_assert_eq!(normalise(&once), once);
+        }
+
+        #[test]
+        fn cutting_off_ascii_changes_nothing(parts in prop::collection::vec("[a-zA-Z \r\n]{0,4}|[äÉ\u{301}\u{30c}ﬁﾞｶ\u{a0}각]{0,3}", 0..8)) {
+            let text = parts.concat();
+            let slow: String = {
+                let mut out = Vec::new();
+                push_mixed(&mut out, &text);
+                String::from_utf8(out).unwrap()
+            };
+            prop_assert_eq!(normalise(&text), slow);
+        }
+    }
+}
