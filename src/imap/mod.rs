@@ -1,1 +1,3 @@
-//! (to be written)
+//! IMAP, the front for mail programs.
+
+pub mod codec;
