@@ -7,10 +7,8 @@ use std::sync::Arc;
 use super::config::Config;
 use super::control::Failure;
 use super::execute::Context;
-use crate::base::clock::Clock;
 use crate::domain::server;
-use crate::store::Store;
-use crate::store::engine::{EngineOptions, open_local};
+use crate::store::{Options, Store};
 
 /// The data directory when none is named.
 const DEFAULT: &str = "data";
@@ -34,9 +32,7 @@ pub fn context(dir: &Path, config: &Config) -> Result<Context, Failure> {
         let closed = std::fs::Permissions::from_mode(mode & 0o7770);
         std::fs::set_permissions(dir, closed)?;
     }
-    let engine = open_local(dir, &EngineOptions::default())
-        .map_err(|error| Failure(crate::store::Error::from(error).to_string()))?;
-    let store = Store::on(engine, Clock::system(), Some(dir.to_owned()));
+    let store = Store::open(dir, &Options::default())?;
     Ok(Context { store, limits: Arc::new(config.limits.clone()) })
 }
 

@@ -22,6 +22,7 @@ use crate::net::{
     Connections, Encryption, Front, Listener, Shutdown, ShutdownSender, Tls,
     raise_descriptor_limit, shutdown,
 };
+use crate::smtp::{self, Role};
 use crate::store::Read;
 use crate::webui;
 
@@ -123,8 +124,22 @@ impl Server {
         let hostname: Arc<str> = hostname.into();
         let limits = self.context.limits.clone();
         let doorkeeper = Doorkeeper::new(store.clone(), Logins::new(&limits));
-        let _ = (&hostname, &doorkeeper);
         let listen = &config.listen;
+
+        let smtp = |role| {
+            let settings = smtp::Settings {
+                hostname: hostname.clone(),
+                limits: limits.clone(),
+                doorkeeper: doorkeeper.clone(),
+                allow_plaintext_login: config.allow_plaintext_login,
+                role,
+            };
+            smtp::Front::new(settings, store.clone())
+        };
+        let (inbound, submission) = (smtp(Role::Inbound), smtp(Role::Submission));
+        self.listen("smtp", &listen.smtp, Encryption::None, &inbound)?;
+        self.listen("submission", &listen.submission, Encryption::None, &submission)?;
+        self.listen("submissions", &listen.submissions, Encryption::Implicit, &submission)?;
 
         let health = self.health();
         let web = http::Server::new(http::routes(health).merge(webui::routes()));

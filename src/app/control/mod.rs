@@ -178,6 +178,7 @@ pub struct QueueLine {
     pub to: String,
     pub size: u64,
     pub queued: UnixTime,
+    pub tries: u32,
     pub next_try: Option<UnixTime>,
     pub state: String,
 }
