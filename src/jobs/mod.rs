@@ -1,1 +1,3 @@
-//! (to be written)
+//! Workers driven by rows and by the change log: upkeep of the store, indexing.
+
+pub mod upkeep;

@@ -56,12 +56,14 @@ impl Doorkeeper {
         login: &str,
         password: Secret,
     ) -> Result<Account, Refused> {
+        // Admitted first: a guesser must not try passwords against a remembered one unslowed.
+        let attempt = self.guesses.admit(address, login).await?;
         let remembered = self.verifier.remembered(&self.store.read(), login, &password);
         if let Some(account) = remembered.map_err(unavailable)? {
+            attempt.succeeded();
             SUCCEEDED.add(1);
             return Ok(account);
         }
-        let attempt = self.guesses.admit(address, login).await?;
         let _turn = self.hashing.acquire().await.map_err(|_| Refused::Unavailable)?;
         let (this, name) = (self.clone(), login.to_owned());
         let verify = move || this.verifier.verify(&this.store.read(), &name, &password);

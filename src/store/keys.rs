@@ -46,8 +46,6 @@ pub enum Kind {
     Content = 0x40,
     /// Content -> where the body lies, and how many messages share it.
     Body = 0x41,
-    /// Segment -> bytes in it that are dead.
-    Dead = 0x42,
     /// Due time, sequence -> work for later.
     Due = 0x50,
     /// Queue entry -> envelope of mail for elsewhere.
@@ -166,9 +164,6 @@ pub fn content(id: ContentId) -> Bytes {
 }
 pub fn body(id: ContentId) -> Bytes {
     KeyBuilder::new(Kind::Body).u64(id.0).done()
-}
-pub fn dead(segment: u32) -> Bytes {
-    KeyBuilder::new(Kind::Dead).u32(segment).done()
 }
 /// `due` in seconds since 1970, then the work's own number.
 pub fn due(due: i64, number: u64) -> Bytes {

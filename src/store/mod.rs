@@ -4,15 +4,18 @@
 //! answers when the change is durable. The transaction keeps the books (log entry, counters,
 //! modseq); callers have nothing to remember. No type of the engine's medium leaves this module.
 
+pub mod backup;
 pub mod engine;
 pub mod hub;
 pub mod keys;
 pub mod read;
+pub mod reclaim;
 pub mod rows;
 pub mod search;
 pub mod snapshot;
 pub mod table;
 pub mod tx;
+pub mod verify;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -85,6 +88,7 @@ struct Inner {
     search: Arc<search::Index>,
     clock: Clock,
     directory: Option<PathBuf>,
+    reclaim: std::sync::Mutex<()>,
 }
 
 impl Store {
@@ -115,7 +119,8 @@ impl Store {
         let hub = Arc::new(Hub::default());
         let writer = Writer::start(engine.clone(), hub.clone(), clock.clone());
         let (tables, search) = (Tables::default(), Arc::new(search));
-        Store(Arc::new(Inner { engine, writer, hub, tables, search, clock, directory }))
+        let reclaim = std::sync::Mutex::default();
+        Store(Arc::new(Inner { engine, writer, hub, tables, search, clock, directory, reclaim }))
     }
 
     /// A consistent view, for milliseconds: never keep it while waiting for a socket.
@@ -127,14 +132,20 @@ impl Store {
     ///
     /// A failed operation leaves nothing. It must not wait, and have no effect outside the
     /// transaction: a mail to send, a reminder, a push is a row.
-    pub async fn write<T, E, F>(&self, operation: F) -> Result<T, E>
+    ///
+    /// The operation is queued by the call itself: several answers may be awaited later, and
+    /// their operations share a commit.
+    pub fn write<T, E, F>(
+        &self,
+        operation: F,
+    ) -> impl Future<Output = Result<T, E>> + Send + use<T, E, F>
     where
         F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
         let answer = self.0.writer.submit(operation);
-        answer.await.unwrap_or_else(|_| Err(Error::Closed.into()))
+        async move { answer.await.unwrap_or_else(|_| Err(Error::Closed.into())) }
     }
 
     /// [`Store::write`] for threads that may block.
@@ -184,6 +195,11 @@ impl Store {
 
     pub(crate) fn engine(&self) -> &Arc<dyn Engine> {
         &self.0.engine
+    }
+
+    /// Holds reclaim back while the guard lives.
+    pub fn pause_reclaim(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.0.reclaim.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Makes everything that was written part of the base file (before a backup or an exit).

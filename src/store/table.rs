@@ -69,6 +69,11 @@ impl Table {
         self.pages.last()?.messages.last().map(|message| message.uid)
     }
 
+    /// The table of the same mailbox without any message: what is left when it is deleted.
+    pub fn emptied(&self) -> Table {
+        Table { mailbox: self.mailbox.clone(), pages: Vec::new(), len: 0 }
+    }
+
     /// What is different in a later table. Costs what differs: pages that nobody changed are
     /// the same allocation in both.
     pub fn difference<'a>(&'a self, later: &'a Table) -> Difference<'a> {

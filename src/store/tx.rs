@@ -51,7 +51,12 @@ pub struct Tx<'g> {
     log: HashMap<MailboxId, LogChange>,
     sharers: HashMap<ContentId, i64>,
     bodies: Vec<(ContentId, NewBody)>,
+    moved_bodies: Vec<(ContentId, Bytes)>,
+    /// The same with the number of sharers, when nothing can fail any more.
+    relocated: Vec<(ContentId, u32, Bytes)>,
     next_number: Option<u64>,
+    /// Rows are taken as they are: nothing is derived from them.
+    restoring: bool,
 }
 
 #[derive(Default)]
@@ -95,7 +100,10 @@ impl Tx<'_> {
             log: HashMap::new(),
             sharers: HashMap::new(),
             bodies: Vec::new(),
+            moved_bodies: Vec::new(),
+            relocated: Vec::new(),
             next_number: None,
+            restoring: false,
         }
     }
 
@@ -319,6 +327,53 @@ impl Tx<'_> {
         Ok(Some(message))
     }
 
+    /// Gives up a content that no message shares any more; its bytes stay until the segment is
+    /// reclaimed. Returns where they are; `None` if the content is shared again, or gone.
+    pub fn drop_content(&mut self, id: ContentId) -> Result<Option<BodyRef>> {
+        let Some(body) = self.body_row(id)?.filter(|body| body.sharers == 0) else {
+            return Ok(None);
+        };
+        self.delete(keys::body(id));
+        self.delete(keys::content(id));
+        Ok(Some(body.at))
+    }
+
+    /// Writes a body anew, so that its old segment can go. Nothing happens if the content has
+    /// moved or gone meanwhile.
+    pub fn relocate(&mut self, id: ContentId, from: BodyRef, bytes: Bytes) -> Result<()> {
+        if self.body_row(id)?.is_some_and(|body| body.at == from) {
+            self.moved_bodies.push((id, bytes));
+        }
+        Ok(())
+    }
+
+    /// Puts a body under an id and with a number of sharers that are known (restore).
+    pub(super) fn put_body(&mut self, id: ContentId, sharers: u32, body: NewBody) {
+        self.bodies.push((id, body));
+        self.sharers.insert(id, sharers.into());
+        self.restoring = true;
+    }
+
+    /// Drops the tombstones of one collection up to a modseq; with all of them dropped,
+    /// [`Tx::update_state`] sets the horizon.
+    pub fn drop_tombstones(&mut self, collection: MailboxId, upto: ModSeq) -> Result<()> {
+        let start = keys::log(collection, ModSeq(0), 0);
+        let end = keys::log(collection, ModSeq(upto.0.saturating_add(1)), 0);
+        let mut changed = Vec::new();
+        self.scan(&start, &end, &mut |key, value| {
+            let entry = LogEntry::decode(value)?;
+            if !entry.gone.is_empty() {
+                changed.push((Bytes::copy_from_slice(key), entry.changed));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for (key, changed) in changed {
+            let rest = LogEntry { changed, gone: Vec::new() };
+            self.rows.insert(key, if rest.is_empty() { None } else { Some(rest.encode()) });
+        }
+        Ok(())
+    }
+
     /// Gives a message a new place; it keeps its id, its flags and its conversation.
     pub fn move_message(
         &mut self,
@@ -484,7 +539,15 @@ impl Tx<'_> {
             }
             self.put(keys::body(id), body.encode());
         }
+        for (id, bytes) in std::mem::take(&mut self.moved_bodies) {
+            if let Some(body) = self.body_row(id)? {
+                self.relocated.push((id, body.sharers, bytes));
+            }
+        }
         unshared.sort_unstable();
+        if self.restoring {
+            return Ok(());
+        }
         for ids in unshared.chunks(5_000) {
             self.put_work(self.now() + GRACE_SECS, &Work::Reclaim(ids.to_vec()))?;
         }
@@ -493,6 +556,11 @@ impl Tx<'_> {
 
     fn place_bodies(&mut self, engine: &dyn Engine) -> Vec<(BodyRef, Bytes)> {
         let mut placed = Vec::new();
+        for (id, sharers, bytes) in std::mem::take(&mut self.relocated) {
+            let at = engine.place(&bytes);
+            placed.push((at, bytes));
+            self.put(keys::body(id), Body { at, sharers }.encode());
+        }
         for (id, body) in std::mem::take(&mut self.bodies) {
             let sharers = self.sharers.get(&id).map_or(0, |n| (*n).max(0) as u32);
             let at = match body {

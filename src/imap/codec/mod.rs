@@ -4,7 +4,6 @@
 //! Bytes go through [`frame::Framer`] (lines, literals and all limits), then through
 //! [`decode::decode`] into a [`types::Request`]; answers are appended to a `Vec<u8>` by
 
-
 pub mod date;
 pub mod decode;
 pub mod frame;

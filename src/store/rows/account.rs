@@ -64,6 +64,8 @@ pub struct AccountState {
     pub modseq: ModSeq,
     /// Tombstones up to here are gone: older tokens must start over.
     pub horizon: ModSeq,
+    /// The modseq when the account was last noted for the expiry of its tombstones.
+    pub noted: ModSeq,
     pub next_message: u64,
     pub next_mailbox: u32,
     pub next_keyword: u32,
@@ -160,7 +162,7 @@ impl AccountState {
     const VERSION: u8 = 1;
     pub fn encode(&self) -> Bytes {
         let mut out = Writer::new(Self::VERSION);
-        out.u64(self.modseq.0).u64(self.horizon.0).u64(self.next_message);
+        out.u64(self.modseq.0).u64(self.horizon.0).u64(self.noted.0).u64(self.next_message);
         out.u32(self.next_mailbox).u32(self.next_keyword).u32(self.uid_validity);
         out.u64(self.messages).u64(self.bytes).done()
     }
@@ -169,6 +171,7 @@ impl AccountState {
         Ok(Self {
             modseq: ModSeq(row.u64()?),
             horizon: ModSeq(row.u64()?),
+            noted: ModSeq(row.u64()?),
             next_message: row.u64()?,
             next_mailbox: row.u32()?,
             next_keyword: row.u32()?,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::base::id::ContentId;
+use crate::base::id::{AccountId, ContentId, ModSeq};
 use crate::store::rows::codec::{Reader, Writer};
 use crate::store::{Error, Result};
 
@@ -11,6 +11,10 @@ use crate::store::{Error, Result};
 pub enum Work {
     /// Contents that no message shared when this was written: their rows and bytes may go.
     Reclaim(Vec<ContentId>),
+    /// Once a day: note how far each account is, so that its tombstones can expire.
+    Daily,
+    /// The account's tombstones up to this modseq are old enough to be dropped.
+    Expire { account: AccountId, modseq: ModSeq },
 }
 
 impl Work {
@@ -26,6 +30,12 @@ impl Work {
                     out.i64(content.0.wrapping_sub(last) as i64);
                     last = content.0;
                 }
+            }
+            Work::Daily => {
+                out.u32(2);
+            }
+            Work::Expire { account, modseq } => {
+                out.u32(3).u32(account.0).u64(modseq.0);
             }
         }
         out.done()
@@ -43,6 +53,8 @@ impl Work {
                 }
                 Ok(Work::Reclaim(contents))
             }
+            2 => Ok(Work::Daily),
+            3 => Ok(Work::Expire { account: AccountId(row.u32()?), modseq: ModSeq(row.u64()?) }),
             other => Err(Error::Damaged(format!("work of unknown kind {other}"))),
         }
     }

@@ -1,0 +1,307 @@
+//! Work that is due: bodies to give back, tombstones to drop, segments to rewrite.
+//!
+//! Work is rows under a due time. A crash repeats what was not finished, which is harmless; no
+//! transaction here is long, since deliveries wait for it.
+
+use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::base::clock::UnixTime;
+use crate::base::id::{AccountId, ContentId, MailboxId, ModSeq};
+use crate::store::keys::{self, Kind};
+use crate::store::rows::work::Work;
+use crate::store::{Error, Read, Result, Store, Tx, reclaim};
+
+/// How often due work is looked for.
+const TICK: Duration = Duration::from_secs(5);
+/// How often segments are looked at, if enough was written or removed.
+const RECLAIM_EVERY: Duration = Duration::from_secs(600);
+/// Contents dropped in one transaction.
+const AT_ONCE: usize = 500;
+const DAY: i64 = 86_400;
+/// How long a client may be away and still be told what went away meanwhile.
+pub const HORIZON_DAYS: i64 = 60;
+
+/// The thread that works off what is due; ends when dropped.
+pub struct Upkeep {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Upkeep {
+    pub fn start(store: Store) -> std::io::Result<Self> {
+        let (stop, stopped) = channel();
+        let thread = std::thread::Builder::new()
+            .name("upkeep".into())
+            .spawn(move || work(&store, &stopped))?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Upkeep {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work(store: &Store, stopped: &Receiver<()>) {
+    if let Err(error) = arm_daily(store) {
+        tracing::warn!(%error, "the daily work could not be set up");
+    }
+    let mut segments = Segments::default();
+    loop {
+        match stopped.recv_timeout(TICK) {
+            Err(RecvTimeoutError::Timeout) => {}
+            _ => return,
+        }
+        if let Err(error) = run_due(store, store.clock().now()) {
+            tracing::warn!(%error, "due work failed; it will be tried again");
+        }
+        if let Err(error) = segments.tick(store) {
+            tracing::warn!(%error, "segments could not be reclaimed; it will be tried again");
+        }
+    }
+}
+
+/// When segments were looked at, and which wait for their removal.
+#[derive(Default)]
+struct Segments {
+    looked: Option<Instant>,
+    empty: Vec<(Instant, Vec<u32>)>,
+}
+
+impl Segments {
+    fn tick(&mut self, store: &Store) -> Result<()> {
+        if self.looked.is_some_and(|at| at.elapsed() < RECLAIM_EVERY) {
+            return Ok(());
+        }
+        let first = self.looked.is_none();
+        self.looked = Some(Instant::now());
+        if first {
+            // The start is busy enough.
+            return Ok(());
+        }
+        let _turn = store.pause_reclaim();
+        for (found, empty) in std::mem::take(&mut self.empty) {
+            if found.elapsed() < reclaim::SEGMENT_GRACE {
+                self.empty.push((found, empty));
+                continue;
+            }
+            let removed = reclaim::remove(store, &empty)?;
+            tracing::info!(removed, "segments removed");
+        }
+        if self.empty.is_empty() {
+            let pass = reclaim::pass(store)?;
+            if !pass.empty.is_empty() {
+                self.empty.push((Instant::now(), pass.empty));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes sure that the daily work stands somewhere.
+fn arm_daily(store: &Store) -> Result<()> {
+    let mut armed = false;
+    store.read().scan_prefix(&keys::kind(Kind::Due), &mut |_, value| {
+        armed |= Work::decode(value)? == Work::Daily;
+        Ok(if armed { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    if armed {
+        return Ok(());
+    }
+    store.write_blocking(|tx| tx.put_work(tx.now() + DAY, &Work::Daily))
+}
+
+/// Carries out everything that is due at `now`.
+pub fn run_due(store: &Store, now: UnixTime) -> Result<()> {
+    let mut due: Vec<(Bytes, Work)> = Vec::new();
+    let start = keys::kind(Kind::Due);
+    let end = keys::due(now.saturating_add(1), 0);
+    store.read().scan(&start, &end, &mut |key, value| {
+        due.push((Bytes::copy_from_slice(key), Work::decode(value)?));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    for (key, work) in due {
+        carry_out(store, key, work)?;
+    }
+    Ok(())
+}
+
+fn carry_out(store: &Store, key: Bytes, work: Work) -> Result<()> {
+    match work {
+        Work::Reclaim(contents) => {
+            for part in contents.chunks(AT_ONCE) {
+                drop_contents(store, part.to_vec())?;
+            }
+            store.write_blocking(move |tx| {
+                tx.delete(key);
+                Ok(())
+            })
+        }
+        Work::Daily => store.write_blocking(move |tx| {
+            note_accounts(tx)?;
+            tx.delete(key);
+            tx.put_work(tx.now() + DAY, &Work::Daily)
+        }),
+        Work::Expire { account, modseq } => expire(store, key, account, modseq),
+    }
+}
+
+fn drop_contents(store: &Store, contents: Vec<ContentId>) -> Result<()> {
+    store.write_blocking(move |tx| {
+        contents.into_iter().try_for_each(|id| tx.drop_content(id).map(drop))
+    })
+}
+
+/// Where each account stands today; what is gone by now may be forgotten in [`HORIZON_DAYS`].
+fn note_accounts(tx: &mut Tx<'_>) -> Result<()> {
+    for account in tx.accounts()? {
+        let state = tx.account_state(account.id)?;
+        if state.modseq != state.noted {
+            let (account, modseq) = (account.id, state.modseq);
+            tx.update_state(account, |state| state.noted = modseq)?;
+            tx.put_work(tx.now() + HORIZON_DAYS * DAY, &Work::Expire { account, modseq })?;
+        }
+    }
+    Ok(())
+}
+
+fn expire(store: &Store, key: Bytes, account: AccountId, upto: ModSeq) -> Result<()> {
+    // The horizon moves first: a token from before it is refused from here on, so that nobody
+    // reads a log from which half of the tombstones are gone.
+    store.write_blocking(move |tx| {
+        tx.update_state(account, |state| state.horizon = state.horizon.max(upto))
+    })?;
+    let mut collections = vec![MailboxId::new(account, 0)];
+    collections.extend(store.read().mailboxes(account)?.into_iter().map(|mailbox| mailbox.id));
+    for collection in collections {
+        store.write_blocking(move |tx| tx.drop_tombstones(collection, upto))?;
+    }
+    store.write_blocking(move |tx| {
+        tx.delete(key);
+        Ok::<_, Error>(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Clock;
+    use crate::base::id::{ThreadId, Uid};
+    use crate::base::uidset::UidSet;
+    use crate::domain::message::{self, FlagNames, Prepared};
+    use crate::domain::{account, mailbox};
+    use crate::store::verify::verify;
+
+    const NOW: i64 = 1_700_000_000;
+
+    fn office() -> (Store, Clock, AccountId, MailboxId) {
+        let clock = Clock::fixed(NOW);
+        let store = Store::in_memory(clock.clone());
+        let id = store.write_blocking(|tx| {
+            account::add_domain(tx, "office.example")?;
+            let new = account::NewAccount {
+                address: "anna@office.example".parse().unwrap(),
+                display_name: "Anna".into(),
+                admin: false,
+                credentials: None,
+                quota: None,
+            };
+            account::create(tx, &new).map(|account| account.id)
+        });
+        let id = id.unwrap();
+        let inbox = mailbox::find(&store.read(), id, "INBOX").unwrap().id;
+        (store, clock, id, inbox)
+    }
+
+    fn add(store: &Store, inbox: MailboxId) -> crate::store::Message {
+        let added = store.write_blocking(move |tx| {
+            let stored =
+                message::store_content(tx, Prepared::new(b"", "Subject: x\r\n\r\n.".into()))?;
+            message::add(tx, inbox, &stored, &FlagNames::default(), None)
+        });
+        added.unwrap_or_else(|error: crate::domain::Error| panic!("{error}"))
+    }
+
+    fn remove(store: &Store, inbox: MailboxId, uid: Uid) {
+        let uids = UidSet::range(uid.0, uid.0);
+        store.write_blocking(move |tx| message::remove(tx, inbox, &uids)).unwrap();
+    }
+
+    #[test]
+    fn a_body_goes_an_hour_after_its_last_message_and_not_before() {
+        let (store, _, _, inbox) = office();
+        let message = add(&store, inbox);
+        remove(&store, inbox, message.uid);
+        run_due(&store, NOW + 3_599).unwrap();
+        assert!(store.read().body_row(message.place.content).unwrap().is_some());
+        run_due(&store, NOW + 3_601).unwrap();
+        assert!(store.read().body_row(message.place.content).unwrap().is_none());
+        assert!(store.read().content(message.place.content).unwrap().is_none());
+        assert_eq!(verify(&store, &mut |_, _| ()).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_token_from_before_the_horizon_must_start_over() {
+        let (store, clock, anna, inbox) = office();
+        let message = add(&store, inbox);
+        let known = store.read().mailbox(inbox).unwrap().unwrap().modseq;
+        remove(&store, inbox, message.uid);
+        arm_daily(&store).unwrap();
+        clock.set(NOW + DAY + 1);
+        run_due(&store, clock.now()).unwrap();
+        let kept = add(&store, inbox);
+        assert_eq!(store.read().changes(inbox, known).unwrap().gone.len(), 1);
+
+        clock.set(NOW + (HORIZON_DAYS + 2) * DAY);
+        run_due(&store, clock.now()).unwrap();
+        assert!(matches!(store.read().changes(inbox, known), Err(Error::Stale)));
+        let horizon = store.read().account_state(anna).unwrap().horizon;
+        let changes = store.read().changes(inbox, horizon).unwrap();
+        assert!(changes.gone.is_empty());
+        assert!(changes.changed.contains(kept.uid.0));
+        assert_eq!(verify(&store, &mut |_, _| ()).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_backup_restores_to_the_same() {
+        let (store, _, anna, inbox) = office();
+        for _ in 0..20 {
+            add(&store, inbox);
+        }
+        let mut file = Vec::new();
+        let written = crate::store::backup::backup(&store, &mut file, &mut |_| ()).unwrap();
+        assert_eq!(written.bodies, 20);
+        let again = Store::in_memory(Clock::fixed(NOW));
+        crate::store::backup::restore(&again, &file[..], &mut |_| ()).unwrap();
+        assert_eq!(verify(&again, &mut |_, _| ()).unwrap(), Vec::<String>::new());
+        assert_eq!(
+            again.read().mailbox(inbox).unwrap().unwrap(),
+            store.read().mailbox(inbox).unwrap().unwrap()
+        );
+        let place = again.read().place(inbox, Uid(7)).unwrap().unwrap();
+        let body = again.read().body_row(place.content).unwrap().unwrap().at;
+        let whole = again.read().with_body(&body, <[u8]>::to_vec).unwrap();
+        assert_eq!(whole, b"Subject: x\r\n\r\n.");
+        assert_ne!(place.thread, ThreadId(0));
+        assert_eq!(again.read().account(anna).unwrap().unwrap().address, "anna@office.example");
+
+        // A file that was cut, or changed anywhere, is refused.
+        for cut in [file.len() - 1, file.len() / 2, 9] {
+            let empty = Store::in_memory(Clock::fixed(NOW));
+            assert!(crate::store::backup::restore(&empty, &file[..cut], &mut |_| ()).is_err());
+        }
+        let at = file.len() / 3;
+        file[at] ^= 1;
+        let empty = Store::in_memory(Clock::fixed(NOW));
+        assert!(crate::store::backup::restore(&empty, &file[..], &mut |_| ()).is_err());
+    }
+}
