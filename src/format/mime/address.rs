@@ -79,6 +79,8 @@ struct Words {
     text: Vec<u8>,
     /// Where in `text` the last unquoted `@` stands.
     at_sign: Option<usize>,
+    /// Behind an `@`: where the next word begins, in `text` and in the value.
+    next_word: Option<(usize, usize)>,
     comment: Vec<u8>,
     space: bool,
     quoted: bool,
@@ -131,13 +133,27 @@ impl<'a> Parser<'a> {
                 b'"' => self.quoted(&mut words),
                 b'(' => self.comment(&mut words),
                 b'[' => self.domain_literal(&mut words),
+                b'@' if words.next_word.is_some() => {
+                    // Two addresses with nothing but a blank between them.
+                    let (length, at) = words.next_word.unwrap_or_default();
+                    words.text.truncate(length);
+                    self.at = at;
+                    if let Some(address) = bare(&mut words) {
+                        return Some(address);
+                    }
+                }
                 b'@' => {
                     words.space = false;
                     words.at_sign = Some(words.text.len());
                     words.text.push(b'@');
                 }
                 b' ' | b'\t' | b'\r' | b'\n' | 0 => words.space = true,
-                _ => words.push(byte),
+                _ => {
+                    if words.space && words.at_sign.is_some_and(|at| at + 1 < words.text.len()) {
+                        words.next_word = Some((words.text.len(), self.at - 1));
+                    }
+                    words.push(byte);
+                }
             }
         }
         bare(&mut words)
@@ -375,6 +391,8 @@ mod tests {
         assert_eq!(parsed(" , ,"), [""; 0]);
         assert_eq!(parsed("g: a@x, b@x"), ["[g", "|a|x", "|b|x", "]"]);
         assert_eq!(parsed("<>"), ["||"]);
+        assert_eq!(parsed("a@b c@d,  e @ f g@h"), ["|a|b", "|c|d", "|e|f", "|g|h"]);
+        assert_eq!(parsed("a@b \"c\"@d"), ["|a@b c|d"]);
         assert_eq!(parsed("a@b <c@d> <e@f>"), ["a@b|c|d", "|e|f"]);
     }
 

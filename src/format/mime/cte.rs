@@ -97,6 +97,10 @@ pub(super) fn base64(text: &[u8], out: &mut Vec<u8>) {
             SKIP => {}
             PAD => {
                 finish_group(&mut bits, &mut held, out);
+                if matches!(rest.first(), Some(b' ' | b'\t')) {
+                    // A remark, as some lists append: not the next piece.
+                    rest = rest.get(line_end(rest, 0)..).unwrap_or_default();
+                }
             }
             value => {
                 bits = bits << 6 | u32::from(value);
@@ -215,6 +219,7 @@ mod tests {
         assert_eq!(decoded(b"aGVsbG8", "base64"), b"hello");
         assert_eq!(decoded(b"aA==aQ==", "base64"), b"hi");
         assert_eq!(decoded(b"aGV!sb G8=", "base64 "), b"hello");
+        assert_eq!(decoded(b"aA== aQ\r\naQ==", "base64"), b"hi");
         assert_eq!(decoded(b"====", "base64"), b"");
         assert_eq!(decoded(b"a", "base64"), b"");
     }

@@ -33,7 +33,9 @@ pub fn decode(value: &[u8]) -> String {
         // Many senders cut a multi-byte character between two words, so the bytes of a row of
         // words in one charset are decoded together.
         match &mut run {
-            Some(run) if run.label.eq_ignore_ascii_case(word.label) => word.decode(&mut run.bytes),
+            Some(run) if run.label.eq_ignore_ascii_case(word.label) && !is_stateful(word.label) => {
+                word.decode(&mut run.bytes);
+            }
             _ => {
                 flush(&mut run, &mut out);
                 let mut bytes = Vec::new();
@@ -46,6 +48,14 @@ pub fn decode(value: &[u8]) -> String {
     flush(&mut run, &mut out);
     push_plain(rest, &mut out);
     out
+}
+
+/// Charsets whose words begin and end in the same state (RFC 2047 §3): joining them would put two
+/// escape sequences in a row, which decoders take for an attack.
+fn is_stateful(label: &[u8]) -> bool {
+    let starts =
+        |with: &[u8]| label.get(..with.len()).is_some_and(|l| l.eq_ignore_ascii_case(with));
+    starts(b"iso-2022") || starts(b"utf-7") || starts(b"hz-")
 }
 
 /// Encoded-words of one charset in a row.
@@ -135,6 +145,12 @@ mod tests {
     #[test]
     fn a_character_cut_between_words_is_joined() {
         assert_eq!(decode(b"=?utf-8?Q?=C3?= =?utf-8?Q?=A4?="), "ä");
+    }
+
+    #[test]
+    fn words_with_escape_sequences_stand_alone() {
+        let word = "=?iso-2022-jp?B?GyRCJCIbKEI=?=";
+        assert_eq!(decode(format!("{word}\r\n {word}").as_bytes()), "ああ");
     }
 
     #[test]

@@ -314,14 +314,17 @@ impl<'a> Scanner<'a> {
     /// Ends what a boundary line ends, and goes on behind it.
     fn cross(&mut self, boundary: BoundaryLine) -> Option<Start> {
         let before = self.raw.get(..boundary.line).unwrap_or_default();
-        let end = match before {
+        let mut end = match before {
             [.., b'\r', b'\n'] => boundary.line - 2,
             [.., b'\n'] => boundary.line - 1,
             _ => boundary.line,
         };
-        for frame in self.open.drain(boundary.level + 1..) {
+        // The innermost first: where the boundary cut its header short, the line end is the
+        // header's, and nothing around it ends earlier.
+        for frame in self.open.drain(boundary.level + 1..).rev() {
             if let Some(entity) = self.entities.get_mut(frame.id) {
-                entity.body.end = end.max(entity.body.start);
+                end = end.max(entity.body.start);
+                entity.body.end = end;
             }
         }
         let frame = self.open.last_mut()?;
