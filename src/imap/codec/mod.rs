@@ -6,6 +6,7 @@
 
 pub mod date;
 pub mod decode;
+pub mod encode;
 pub mod frame;
 pub mod pattern;
 pub mod table;

@@ -1,0 +1,136 @@
+//! FETCH and UID FETCH. RFC 9051 §6.4.5; RFC 7162 §3.1.4 (CHANGEDSINCE), §3.2.6 (VANISHED);
+//! RFC 9394 (PARTIAL).
+
+use crate::base::id::ModSeq;
+use crate::base::uidset::UidSet;
+use crate::domain::message::{self, FlagChange, FlagNames, FlagOp};
+use crate::imap::codec::encode;
+use crate::imap::codec::types::{By, Code, FetchArgs, FetchItem, Reply};
+use crate::imap::failure::Result;
+use crate::imap::fetch::{Plan, Style};
+use crate::imap::session::Session;
+use crate::imap::view::View;
+use crate::store::rows::flags::Flags;
+use crate::store::{self, Read};
+
+pub(super) async fn fetch(session: &mut Session, args: FetchArgs) -> Result<Reply> {
+    let uid_only = session.enabled.uid_only;
+    let by_uid = args.set.by == By::Uid;
+    session.enabled.condstore |=
+        args.changed_since.is_some() || args.items.iter().any(|item| *item == FetchItem::ModSeq);
+    let view = session.view()?;
+    let named = view.resolve(&args.set).ok_or_else(|| Reply::bad("No such message number"))?;
+    let mut also = Vec::new();
+    if by_uid {
+        also.push(FetchItem::Uid);
+    }
+    if args.changed_since.is_some() {
+        also.push(FetchItem::ModSeq);
+    }
+    let plan = Plan::new(&args.items, &also, uid_only);
+    let uids = chosen(session, &args, named)?;
+    if plan.has_flags {
+        with_view(session, |session, view| session.know_keywords(view, &uids))?;
+    }
+    let seen = match plan.sets_seen {
+        true => mark_seen(session, &uids)?,
+        false => None,
+    };
+    let whole = write_all(session, &plan, &uids).await?;
+    if let Some(seen) = seen {
+        seen.await?;
+    }
+    Ok(match whole {
+        true => Reply::ok("FETCH completed"),
+        false => Reply::no("Some messages are gone or could not be read").with(Code::ExpungeIssued),
+    })
+}
+
+/// The messages to be told of, after CHANGEDSINCE, VANISHED and PARTIAL.
+fn chosen(session: &mut Session, args: &FetchArgs, named: UidSet) -> Result<UidSet> {
+    let view = session.view()?;
+    let since = args.changed_since.map(ModSeq);
+    if args.vanished && !(session.enabled.qresync && since.is_some()) {
+        return Err(Reply::bad("VANISHED needs QRESYNC enabled and CHANGEDSINCE").into());
+    }
+    let vanished = match since.filter(|_| args.vanished) {
+        Some(since) => vanished_since(session, view, &named, since)?,
+        None => UidSet::new(),
+    };
+    let chosen = match (since, args.partial) {
+        (None, None) => named,
+        (since, page) => {
+            let matches = view.select(&named);
+            let matches = matches
+                .filter(|n| since.is_none_or(|since| n.message.hot.modseq > since))
+                .map(|n| n.message.uid);
+            let all: Vec<_> = matches.collect();
+            let page = page.map_or(0..all.len(), |page| page.of(all.len()));
+            all.get(page).unwrap_or_default().iter().copied().collect()
+        }
+    };
+    if !vanished.is_empty() {
+        encode::vanished(&mut session.wire.out, true, &vanished);
+    }
+    Ok(chosen)
+}
+
+fn vanished_since(session: &Session, view: &View, named: &UidSet, since: ModSeq) -> Result<UidSet> {
+    let present: UidSet = view.uids().iter().copied().collect();
+    let gone: UidSet = match session.store().read().changes(view.mailbox, since) {
+        Ok(changes) => changes.gone.iter().map(|(uid, _)| *uid).collect(),
+        Err(store::Error::Stale) => {
+            UidSet::range(1, view.table.mailbox.uid_next.0.saturating_sub(1).max(1))
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(gone.intersect(named).subtract(&present))
+}
+
+/// Marks what is about to be read as seen; the disk works while the bodies go out.
+fn mark_seen(
+    session: &Session,
+    uids: &UidSet,
+) -> Result<Option<impl Future<Output = crate::domain::Result<message::Flagged>> + use<>>> {
+    let view = session.view()?;
+    if view.read_only {
+        return Ok(None);
+    }
+    let unseen = view.select(uids).filter(|n| !n.message.hot.flags.seen());
+    let unseen: UidSet = unseen.map(|n| n.message.uid).collect();
+    if unseen.is_empty() {
+        return Ok(None);
+    }
+    let id = view.mailbox;
+    let flags = FlagNames::system(Flags::SEEN);
+    let change = FlagChange { op: FlagOp::Add, flags, unless_after: None };
+    Ok(Some(session.store().write(move |tx| message::set_flags(tx, id, &unseen, &change))))
+}
+
+async fn write_all(session: &mut Session, plan: &Plan, uids: &UidSet) -> Result<bool> {
+    let style = Style { rev2: session.enabled.rev2, uid_only: session.enabled.uid_only };
+    let Session { view: Some(view), wire, login: Some(login), front, .. } = session else {
+        return Ok(true);
+    };
+    let mut whole = true;
+    for numbered in view.select(uids) {
+        let recent = view.recent.contains(numbered.message.uid.0);
+        let (store, keywords) = (&front.store, &login.keywords);
+        whole &= plan.write(wire, store, numbered, style, keywords, recent).await?;
+    }
+    Ok(whole)
+}
+
+/// Lends the view and the session to `f` at once.
+fn with_view<T>(
+    session: &mut Session,
+    f: impl FnOnce(&mut Session, &View) -> Result<T>,
+) -> Result<T> {
+    let view = session.view.take();
+    let result = match &view {
+        Some(view) => f(session, view),
+        None => Err(Reply::bad("No mailbox is selected").into()),
+    };
+    session.view = view;
+    result
+}
