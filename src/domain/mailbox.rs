@@ -155,17 +155,24 @@ pub fn create_defaults(tx: &mut Tx<'_>, account: AccountId) -> Result<()> {
 /// others below it (RFC 9051 §6.3.5 allows either; what is listed must not turn into a ghost).
 pub fn delete(tx: &mut Tx<'_>, account: AccountId, name: &str) -> Result<Mailbox> {
     let mailbox = find(tx, account, name)?;
-    if mailbox.name == INBOX {
-        return Err(Error::Denied("the inbox cannot be deleted"));
-    }
-    let below = format!("{}{SEPARATOR}", mailbox.name);
-    if tx.mailboxes(account)?.iter().any(|other| other.name.starts_with(&below)) {
-        return Err(Error::HasChildren);
-    }
+    may_delete(tx, &mailbox)?;
     message::remove_all(tx, mailbox.id)?;
     let mailbox = require(tx, mailbox.id)?;
     tx.remove_mailbox(&mailbox)?;
     Ok(mailbox)
+}
+
+/// Fails if the mailbox has to stay.
+pub fn may_delete(read: &impl Read, mailbox: &Mailbox) -> Result<()> {
+    if mailbox.name == INBOX {
+        return Err(Error::Denied("the inbox cannot be deleted"));
+    }
+    let below = format!("{}{SEPARATOR}", mailbox.name);
+    let others = read.mailboxes(mailbox.id.account)?;
+    match others.iter().any(|other| other.name.starts_with(&below)) {
+        true => Err(Error::HasChildren),
+        false => Ok(()),
+    }
 }
 
 /// Renames a mailbox and those below it; UIDs and UIDVALIDITY stay. Renaming the inbox moves

@@ -1,7 +1,68 @@
-//! stub
-use crate::imap::codec::types::*;
+//! STATUS. RFC 9051 §6.3.11; RFC 7162 §3.1.7 (HIGHESTMODSEQ), 8438 (SIZE), 8474 (MAILBOXID),
+//! 7889 (APPENDLIMIT), 9208 §4.3 (DELETED-STORAGE).
+
+use crate::domain::mailbox;
+use crate::imap::codec::encode;
+use crate::imap::codec::types::{Reply, StatusArgs, StatusItem, StatusItems};
 use crate::imap::failure::Result;
 use crate::imap::session::Session;
-pub(super) async fn status(_s: &mut Session, _a: StatusArgs) -> Result<Reply> {
-    Ok(Reply::ok(""))
+use crate::store::rows::mailbox::Mailbox;
+
+pub(super) async fn status(session: &mut Session, args: StatusArgs) -> Result<Reply> {
+    let account = session.account()?.id;
+    let mailbox = mailbox::find(&session.store().read(), account, args.mailbox.as_str())?;
+    write(session, &mailbox, args.items);
+    Ok(Reply::ok("STATUS completed"))
+}
+
+/// Writes a STATUS line; every figure but the deleted messages' size is kept, none is counted.
+pub(in crate::imap) fn write(session: &mut Session, mailbox: &Mailbox, items: StatusItems) {
+    session.enabled.condstore |= items.contains(StatusItem::HighestModSeq);
+    let utf8 = session.enabled.utf8 || session.enabled.rev2;
+    let recent = match items.contains(StatusItem::Recent) {
+        true => session.front.recent(mailbox, false).len(),
+        false => 0,
+    };
+    let deleted_storage = match items.contains(StatusItem::DeletedStorage) {
+        true if mailbox.deleted > 0 => deleted_bytes(session, mailbox),
+        _ => 0,
+    };
+    let append_limit = session.front.settings.limits.message_size;
+    let out = &mut session.wire.out;
+    out.extend_from_slice(b"* STATUS ");
+    encode::mailbox(out, &mailbox.name, utf8);
+    out.extend_from_slice(b" (");
+    for (at, item) in items.iter().enumerate() {
+        if at > 0 {
+            out.push(b' ');
+        }
+        out.extend_from_slice(item.name().as_bytes());
+        out.push(b' ');
+        let number = match item {
+            StatusItem::Messages => mailbox.messages.into(),
+            StatusItem::Recent => recent,
+            StatusItem::UidNext => mailbox.uid_next.0.into(),
+            StatusItem::UidValidity => mailbox.uid_validity.into(),
+            StatusItem::Unseen => mailbox.unseen.into(),
+            StatusItem::Deleted => mailbox.deleted.into(),
+            StatusItem::Size => mailbox.bytes,
+            StatusItem::HighestModSeq => mailbox.modseq.0.max(1),
+            StatusItem::AppendLimit => append_limit,
+            StatusItem::DeletedStorage => deleted_storage,
+            StatusItem::MailboxId => {
+                out.push(b'(');
+                out.extend_from_slice(super::list::object_id(mailbox.id).as_bytes());
+                out.push(b')');
+                continue;
+            }
+        };
+        encode::number(out, number);
+    }
+    out.extend_from_slice(b")\r\n");
+}
+
+fn deleted_bytes(session: &Session, mailbox: &Mailbox) -> u64 {
+    let Ok(Some(table)) = session.store().table(mailbox.id) else { return 0 };
+    let deleted = table.iter().filter(|message| message.hot.flags.deleted());
+    deleted.map(|message| message.place.size).sum()
 }
