@@ -3,7 +3,9 @@
 //! A plan is made once a command; a message then costs look-ups and copies into the output, and
 //! no parsing. Bodies go from the segment into the output in chunks.
 
+use crate::base::id::Uid;
 use crate::format::mime::{self, Except, FieldSet, Part, RecordView};
+use crate::imap::codec::date::DateTime;
 use crate::imap::codec::encode;
 use crate::imap::codec::types::{FetchItem, PartPath, Partial, Section, SectionText};
 use crate::imap::failure::{Failure, Result};
@@ -129,7 +131,7 @@ impl Plan {
         let view = record.as_deref().map(RecordView::parse).transpose();
         let Ok(view) = view else { return Ok(false) };
         let mut source = Source { store, snapshot, numbered, body: None, whole: true };
-        encode::fetch_start(&mut wire.out, numbered.seq, message.uid.0, style.uid_only);
+        begin(&mut wire.out, numbered.seq, message.uid, style.uid_only);
         for (at, item) in self.items.iter().enumerate() {
             if at > 0 {
                 wire.out.push(b' ');
@@ -149,8 +151,20 @@ impl Plan {
     }
 }
 
+/// Opens a message's answer.
+pub fn begin(out: &mut Vec<u8>, seq: u32, uid: Uid, uid_only: bool) {
+    match uid_only {
+        true => encode::uidfetch_begin(out, uid.0),
+        false => encode::fetch_begin(out, seq),
+    }
+}
+
 fn planned(item: &FetchItem) -> Item {
-    let text = |label: &str, what| Item::Text(Text { label: label.into(), what, partial: None });
+    let mut label = Vec::new();
+    encode::item_name(&mut label, item);
+    let text = |label, what, partial: &Option<Partial>| {
+        Item::Text(Text { label, what, partial: *partial })
+    };
     match item {
         FetchItem::Flags => Item::Flags,
         FetchItem::Uid => Item::Uid,
@@ -164,38 +178,14 @@ fn planned(item: &FetchItem) -> Item {
         FetchItem::ThreadId => Item::ThreadId,
         FetchItem::SaveDate => Item::SaveDate,
         FetchItem::Preview { .. } => Item::Preview,
-        FetchItem::Rfc822 => text("RFC822", What::Whole),
-        FetchItem::Rfc822Header => text("RFC822.HEADER", What::Header),
-        FetchItem::Rfc822Text => text("RFC822.TEXT", What::Body),
-        FetchItem::Section { section, partial, .. } => {
-            let mut label = b"BODY".to_vec();
-            encode::section(&mut label, section);
-            put_origin(&mut label, *partial);
-            Item::Text(Text { label, what: what(section), partial: *partial })
-        }
+        FetchItem::Rfc822 => text(label, What::Whole, &None),
+        FetchItem::Rfc822Header => text(label, What::Header, &None),
+        FetchItem::Rfc822Text => text(label, What::Body, &None),
+        FetchItem::Section { section, partial, .. } => text(label, what(section), partial),
         FetchItem::Binary { part, partial, .. } => {
-            let mut label = b"BINARY".to_vec();
-            put_path(&mut label, part);
-            put_origin(&mut label, *partial);
-            Item::Text(Text { label, what: What::Decoded(part.clone()), partial: *partial })
+            text(label, What::Decoded(part.clone()), partial)
         }
-        FetchItem::BinarySize(path) => {
-            let mut label = b"BINARY.SIZE".to_vec();
-            put_path(&mut label, path);
-            Item::BinarySize { label, path: path.clone() }
-        }
-    }
-}
-
-fn put_path(label: &mut Vec<u8>, path: &PartPath) {
-    encode::section(label, &Section { part: path.clone(), text: SectionText::All });
-}
-
-fn put_origin(label: &mut Vec<u8>, partial: Option<Partial>) {
-    if let Some(partial) = partial {
-        label.push(b'<');
-        encode::number(label, partial.offset);
-        label.push(b'>');
+        FetchItem::BinarySize(path) => Item::BinarySize { label, path: path.clone() },
     }
 }
 
@@ -247,11 +237,11 @@ impl Source<'_> {
             Item::Size => put_number(out, b"RFC822.SIZE ", place.size),
             Item::InternalDate => {
                 out.extend_from_slice(b"INTERNALDATE ");
-                encode::date_time(out, place.internal_date);
+                DateTime::utc(place.internal_date).write(out);
             }
             Item::SaveDate => {
                 out.extend_from_slice(b"SAVEDATE ");
-                encode::date_time(out, place.saved);
+                DateTime::utc(place.saved).write(out);
             }
             Item::ModSeq => {
                 put_number(out, b"MODSEQ (", message.hot.modseq.0);
@@ -406,7 +396,7 @@ impl Source<'_> {
         let all = before + (raw.end - raw.start);
         let told = partial.map_or(0..all, |partial| partial.of(all));
         let (len, mark) = (told.end - told.start, wire.out.len());
-        encode::literal_start(&mut wire.out, len);
+        encode::literal_header(&mut wire.out, len);
         let in_prefix = told.start.min(before) as usize..told.end.min(before) as usize;
         wire.out.extend_from_slice(prefix.get(in_prefix).unwrap_or_default());
         let mut from = raw.start + told.start.max(before) - before;
@@ -489,6 +479,6 @@ fn put_number(out: &mut Vec<u8>, name: &[u8], number: u64) {
 fn put_literal(out: &mut Vec<u8>, bytes: &[u8], partial: Option<Partial>) {
     let all = bytes.len() as u64;
     let told = partial.map_or(0..all, |partial| partial.of(all));
-    encode::literal_start(out, told.end - told.start);
+    encode::literal_header(out, told.end - told.start);
     out.extend_from_slice(bytes.get(told.start as usize..told.end as usize).unwrap_or_default());
 }

@@ -158,13 +158,13 @@ impl Session {
     pub async fn run(mut self) {
         let greeting = Reply::ok(format!("{} Kontor ready", self.front.settings.hostname))
             .with(Code::Capability(self.capabilities().into()));
-        encode::reply(&mut self.wire.out, None, &greeting);
+        encode::untagged(&mut self.wire.out, &greeting);
         loop {
             match Box::pin(self.work()).await {
                 Ok(Next::Continue) => {}
                 Ok(Next::End) => break,
                 Err(Failure::Reply(reply)) => {
-                    encode::reply(&mut self.wire.out, None, &reply);
+                    encode::untagged(&mut self.wire.out, &reply);
                     break;
                 }
                 Err(Failure::Io(error)) => {
@@ -234,7 +234,7 @@ impl Session {
 
     pub fn bye(&mut self, text: &'static str) -> Result<Next> {
         let bye = Reply::bye(text).with(Code::Unavailable);
-        encode::reply(&mut self.wire.out, None, &bye);
+        encode::untagged(&mut self.wire.out, &bye);
         Ok(Next::End)
     }
 
@@ -246,7 +246,7 @@ impl Session {
                     Ok(request) => return self.command(request).await,
                     Err(error) => {
                         self.settle().await?;
-                        encode::reply(&mut self.wire.out, error.tag.as_ref(), &error.reply);
+                        self.say(error.tag.as_ref(), &error.reply);
                         self.diverted.clear();
                         return self.strike(error.reply.status);
                     }
@@ -256,13 +256,13 @@ impl Session {
             Event::Chunk { data, last } => self.chunk(&data, last),
             Event::Refused { tag, reply } => {
                 self.settle().await?;
-                encode::reply(&mut self.wire.out, tag.as_ref(), &reply);
+                self.say(tag.as_ref(), &reply);
                 self.diverted.clear();
                 return self.strike(Status::No);
             }
             Event::Fatal(reply) => {
                 self.settle().await?;
-                encode::reply(&mut self.wire.out, None, &reply);
+                encode::untagged(&mut self.wire.out, &reply);
                 return Ok(Next::End);
             }
         }
@@ -333,7 +333,7 @@ impl Session {
         let Request { tag, spec, command } = request;
         if !self.may_run(spec) {
             self.settle().await?;
-            encode::reply(&mut self.wire.out, Some(&tag), &wrong_state());
+            encode::tagged(&mut self.wire.out, &tag, &wrong_state());
             return self.strike(Status::Bad);
         }
         let command = match cmd::append::begin(self, &tag, command).await {
@@ -371,7 +371,7 @@ impl Session {
     /// Says how a command ended.
     fn finish(&mut self, tag: &Tag, spec: &Spec, reply: &Reply, began: Instant) {
         if !std::mem::take(&mut self.said) {
-            encode::reply(&mut self.wire.out, Some(tag), reply);
+            encode::tagged(&mut self.wire.out, tag, reply);
         }
         tracing::debug!(
             connection = self.peer.id,
@@ -399,9 +399,17 @@ impl Session {
         // The clients' own new messages are told before the OKs, as they always were.
         self.sync(true).await?;
         for (tag, reply) in replies {
-            encode::reply(&mut self.wire.out, Some(&tag), &reply);
+            encode::tagged(&mut self.wire.out, &tag, &reply);
         }
         Ok(())
+    }
+
+    /// Says a reply with its tag, or untagged.
+    fn say(&mut self, tag: Option<&Tag>, reply: &Reply) {
+        match tag {
+            Some(tag) => encode::tagged(&mut self.wire.out, tag, reply),
+            None => encode::untagged(&mut self.wire.out, reply),
+        }
     }
 
     /// Whether the command may be given now.

@@ -137,7 +137,7 @@ impl Session {
             _ => {
                 self.ended = true;
                 let bye = Reply::bye("Your account was changed, log in again");
-                encode::reply(&mut self.wire.out, None, &bye.with(Code::Unavailable));
+                encode::untagged(&mut self.wire.out, &bye.with(Code::Unavailable));
                 Err(Failure::Io(std::io::ErrorKind::ConnectionAborted.into()))
             }
         }
@@ -179,13 +179,11 @@ impl Session {
         let out = &mut self.wire.out;
         let seqs = view.bury(uids);
         if self.enabled.qresync || self.enabled.uid_only {
-            encode::vanished(out, false, uids);
+            encode::vanished(out, uids);
             return;
         }
         for seq in seqs {
-            out.extend_from_slice(b"* ");
-            encode::number(out, seq.into());
-            out.extend_from_slice(b" EXPUNGE\r\n");
+            encode::expunge(out, seq);
         }
     }
 
@@ -193,17 +191,13 @@ impl Session {
     fn tell_exists(&mut self, view: &mut View) {
         let rev2 = self.enabled.rev2;
         let out = &mut self.wire.out;
-        out.extend_from_slice(b"* ");
-        encode::number(out, view.exists().into());
-        out.extend_from_slice(b" EXISTS\r\n");
+        encode::exists(out, view.exists());
         if !view.read_only {
             let recent = self.front.recent(&view.table.mailbox, true);
             view.recent.union_with(&recent);
         }
         if !rev2 {
-            out.extend_from_slice(b"* ");
-            encode::number(out, view.recent.len());
-            out.extend_from_slice(b" RECENT\r\n");
+            encode::recent(out, view.recent.len() as u32);
         }
     }
 
@@ -219,11 +213,11 @@ impl Session {
                 continue;
             }
             let out = &mut self.wire.out;
-            encode::fetch_start(out, seq, message.uid.0, how.uid_only);
+            crate::imap::fetch::begin(out, seq, message.uid, how.uid_only);
             let mut space = false;
             if !how.uid_only && (how.qresync || how.condstore || view.own.with_uid) {
                 out.extend_from_slice(b"UID ");
-                encode::number(out, message.uid.0.into());
+                encode::number(out, message.uid.0);
                 space = true;
             }
             if !muted {
@@ -256,13 +250,9 @@ impl Session {
 
     /// `* FLAGS`: the flags that messages here may have.
     pub fn tell_flag_names(&mut self) {
-        let out = &mut self.wire.out;
-        out.extend_from_slice(b"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft");
-        for name in self.login.iter().flat_map(|login| login.keywords.all()) {
-            out.push(b' ');
-            out.extend_from_slice(name.as_bytes());
-        }
-        out.extend_from_slice(b")\r\n");
+        let keywords = self.login.iter().flat_map(|login| login.keywords.all());
+        let system = Flag::SYSTEM.iter().map(|(_, name)| *name);
+        encode::flags(&mut self.wire.out, system.chain(keywords));
     }
 
     /// PERMANENTFLAGS of a mailbox opened for writing, or for reading.

@@ -1,6 +1,8 @@
 //! CAPABILITY, LOGOUT, ID, STARTTLS, LOGIN, AUTHENTICATE, ENABLE, COMPRESS: what concerns the
 //! connection and who is at its other end. RFC 9051 §6.1, §6.2; RFC 2971, 5161, 4978.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
 use crate::base::secret::Secret;
 use crate::format::sasl::{Exchange, Mechanism, Step};
 use crate::imap::codec::decode;
@@ -18,15 +20,12 @@ const SASL_LINE: usize = 12_288;
 
 pub(super) fn capability(session: &mut Session) -> Result<Reply> {
     let capabilities = session.capabilities();
-    let out = &mut session.wire.out;
-    out.extend_from_slice(b"* CAPABILITY ");
-    out.extend_from_slice(capabilities.as_bytes());
-    out.extend_from_slice(b"\r\n");
+    encode::capability(&mut session.wire.out, &capabilities);
     Ok(Reply::ok("CAPABILITY completed"))
 }
 
 pub(super) fn logout(session: &mut Session) -> Result<Reply> {
-    encode::reply(&mut session.wire.out, None, &Reply::bye("Logging out"));
+    encode::untagged(&mut session.wire.out, &Reply::bye("Logging out"));
     session.ended = true;
     Ok(Reply::ok("LOGOUT completed"))
 }
@@ -50,7 +49,7 @@ pub(super) async fn start_tls(session: &mut Session, tag: &Tag) -> Result<Reply>
     if session.wire.is_tls() {
         return Err(Reply::bad("TLS is on already").into());
     }
-    encode::reply(&mut session.wire.out, Some(tag), &Reply::ok("Begin TLS now"));
+    encode::tagged(&mut session.wire.out, tag, &Reply::ok("Begin TLS now"));
     session.wire.flush().await?;
     let tls = session.tls.clone();
     session.wire.start_tls(&tls).await?;
@@ -118,7 +117,7 @@ pub(super) async fn authenticate(session: &mut Session, args: AuthenticateArgs) 
 
 /// Sends a challenge and waits for the client's line; `*` gives up (RFC 9051 §6.2.2).
 async fn challenge_client(session: &mut Session, challenge: &[u8]) -> Result<Secret> {
-    encode::continuation(&mut session.wire.out, challenge);
+    encode::continuation(&mut session.wire.out, &BASE64_STANDARD.encode(challenge));
     session.wire.flush().await?;
     let patience = session.front.settings.limits.imap_login_secs;
     let deadline = tokio::time::sleep(std::time::Duration::from_secs(patience));
@@ -190,7 +189,6 @@ pub(super) fn enable(session: &mut Session, features: &[Feature]) -> Result<Repl
     if session.view.is_some() && features.contains(&Feature::Utf8Accept) && !session.enabled.utf8 {
         return Err(Reply::bad("UTF8=ACCEPT is to be enabled before SELECT").into());
     }
-    let mut on = Vec::new();
     for feature in features {
         let enabled = &mut session.enabled;
         match feature {
@@ -204,9 +202,8 @@ pub(super) fn enable(session: &mut Session, features: &[Feature]) -> Result<Repl
             Feature::UidOnly => enabled.uid_only = true,
             Feature::Metadata | Feature::MetadataServer => {}
         }
-        on.push(feature.name());
     }
-    encode::enabled(&mut session.wire.out, &on);
+    encode::enabled(&mut session.wire.out, features);
     Ok(Reply::ok("ENABLE completed"))
 }
 
@@ -216,7 +213,7 @@ pub(super) async fn compress(session: &mut Session, tag: &Tag) -> Result<Reply> 
         let text = "DEFLATE is active already";
         return Err(Reply::no(text).with(Code::CompressionActive).into());
     }
-    encode::reply(&mut session.wire.out, Some(tag), &Reply::ok("DEFLATE is active"));
+    encode::tagged(&mut session.wire.out, tag, &Reply::ok("DEFLATE is active"));
     session.wire.flush().await?;
     session.wire.start_deflate()?;
     session.said = true;

@@ -22,7 +22,7 @@ pub(super) async fn copy(session: &mut Session, args: CopyArgs) -> Result<Reply>
 /// The code goes out before the EXPUNGEs of the originals (RFC 9051 §6.4.8).
 pub(super) async fn r#move(session: &mut Session, args: CopyArgs) -> Result<Reply> {
     if let Some(code) = transfer(session, args, true, message::move_to).await? {
-        encode::reply(&mut session.wire.out, None, &Reply::ok("Moved").with(code));
+        encode::untagged(&mut session.wire.out, &Reply::ok("Moved").with(code));
     }
     Ok(Reply::ok("MOVE completed"))
 }

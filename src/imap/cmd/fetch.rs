@@ -70,7 +70,7 @@ fn chosen(session: &mut Session, args: &FetchArgs, named: UidSet) -> Result<UidS
         }
     };
     if !vanished.is_empty() {
-        encode::vanished(&mut session.wire.out, true, &vanished);
+        encode::vanished_earlier(&mut session.wire.out, &vanished);
     }
     Ok(chosen)
 }

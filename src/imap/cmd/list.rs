@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::id::{AccountId, MailboxId};
 use crate::domain::mailbox::{INBOX, SEPARATOR};
 use crate::imap::cmd::{metadata, status};
-use crate::imap::codec::encode;
+use crate::imap::codec::encode::{self, ListLine};
 use crate::imap::codec::pattern::Matcher;
 use crate::imap::codec::types::{ListArgs, ListKind, Reply};
 use crate::imap::failure::Result;
@@ -15,8 +15,7 @@ use crate::store::rows::mailbox::{Mailbox, SpecialUse};
 use crate::store::{Read, Snapshot};
 
 pub(super) async fn namespace(session: &mut Session) -> Result<Reply> {
-    // One personal namespace without a prefix: clients double prefixes (`INBOX.INBOX.Trash`).
-    session.wire.out.extend_from_slice(b"* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+    encode::namespace(&mut session.wire.out);
     Ok(Reply::ok("NAMESPACE completed"))
 }
 
@@ -24,8 +23,7 @@ pub(super) async fn list(session: &mut Session, args: ListArgs) -> Result<Reply>
     let account = session.account()?.id;
     let utf8 = session.enabled.utf8 || session.enabled.rev2;
     if args.patterns.iter().all(|pattern| pattern.as_str().is_empty()) {
-        let line = Line { name: "", attributes: vec!["\\Noselect"], child_info: false };
-        line.write(&mut session.wire.out, args.kind, utf8);
+        encode::list_root(&mut session.wire.out, args.kind);
         return Ok(Reply::ok("LIST completed"));
     }
     let snapshot = session.store().read();
@@ -37,7 +35,7 @@ pub(super) async fn list(session: &mut Session, args: ListArgs) -> Result<Reply>
         _ => tree.select(&args, &matches),
     };
     for line in lines {
-        line.write(&mut session.wire.out, args.kind, utf8);
+        line.write(&mut session.wire.out, args.kind, None, utf8);
         if let Some(mailbox) = tree.mailbox(line.name) {
             if let Some(items) = args.returns.status {
                 status::write(session, mailbox, items);
@@ -167,19 +165,15 @@ fn levels_above(name: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Line<'_> {
-    fn write(&self, out: &mut Vec<u8>, kind: ListKind, utf8: bool) {
-        out.extend_from_slice(match kind {
-            ListKind::List => b"* LIST (".as_slice(),
-            ListKind::Lsub => b"* LSUB (",
-            ListKind::Xlist => b"* XLIST (",
-        });
-        out.extend_from_slice(self.attributes.join(" ").as_bytes());
-        out.extend_from_slice(b") \"/\" ");
-        encode::mailbox(out, self.name, utf8);
-        if self.child_info {
-            out.extend_from_slice(b" (CHILDINFO (\"SUBSCRIBED\"))");
-        }
-        out.extend_from_slice(b"\r\n");
+    fn write(&self, out: &mut Vec<u8>, kind: ListKind, old_name: Option<&str>, utf8: bool) {
+        let line = ListLine {
+            kind,
+            attributes: &self.attributes,
+            name: self.name,
+            subscribed_below: self.child_info,
+            old_name,
+        };
+        encode::list_line(out, &line, utf8);
     }
 }
 
@@ -198,14 +192,8 @@ pub(in crate::imap) fn write_one(
     if tree.subscribed.contains(name) {
         attributes.push("\\Subscribed");
     }
-    let out = &mut session.wire.out;
-    Line { name, attributes, child_info: false }.write(out, ListKind::List, utf8);
-    if let Some(old) = old {
-        out.truncate(out.len() - 2);
-        out.extend_from_slice(b" (OLDNAME (");
-        encode::mailbox(out, old, utf8);
-        out.extend_from_slice(b"))\r\n");
-    }
+    let line = Line { name, attributes, child_info: false };
+    line.write(&mut session.wire.out, ListKind::List, old, utf8);
     Ok(())
 }
 

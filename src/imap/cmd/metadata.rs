@@ -76,12 +76,9 @@ fn write(session: &mut Session, name: &str, entries: &[(&str, Option<&Bytes>)]) 
         if at > 0 {
             out.push(b' ');
         }
-        out.extend_from_slice(entry.as_bytes());
+        encode::astring(out, entry.as_bytes());
         out.push(b' ');
-        match value {
-            Some(value) => encode::string(out, value),
-            None => out.extend_from_slice(b"NIL"),
-        }
+        encode::nstring(out, value.map(AsRef::as_ref));
     }
     out.extend_from_slice(b")\r\n");
 }

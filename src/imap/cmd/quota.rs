@@ -21,12 +21,7 @@ pub(super) async fn get_root(session: &mut Session, name: MailboxName) -> Result
     let account = session.account()?.id;
     let mailbox = mailbox::find(&session.store().read(), account, name.as_str())?;
     let utf8 = session.enabled.utf8 || session.enabled.rev2;
-    let out = &mut session.wire.out;
-    out.extend_from_slice(b"* QUOTAROOT ");
-    encode::mailbox(out, &mailbox.name, utf8);
-    out.push(b' ');
-    out.extend_from_slice(ROOT.as_bytes());
-    out.extend_from_slice(b"\r\n");
+    encode::quota_root(&mut session.wire.out, &mailbox.name, utf8, &[ROOT]);
     write(session)?;
     Ok(Reply::ok("GETQUOTAROOT completed"))
 }
@@ -35,17 +30,8 @@ pub(super) async fn get_root(session: &mut Session, name: MailboxName) -> Result
 /// is no limit.
 fn write(session: &mut Session) -> Result<()> {
     let usage = quota::usage(&session.store().read(), session.account()?.id)?;
-    let out = &mut session.wire.out;
-    out.extend_from_slice(b"* QUOTA ");
-    out.extend_from_slice(ROOT.as_bytes());
-    out.extend_from_slice(b" (");
-    if let Some(limit) = usage.limit {
-        out.extend_from_slice(b"STORAGE ");
-        encode::number(out, usage.bytes.div_ceil(1024));
-        out.push(b' ');
-        encode::number(out, limit / 1024);
-    }
-    out.extend_from_slice(b")\r\n");
+    let storage = usage.limit.map(|limit| ("STORAGE", usage.bytes.div_ceil(1024), limit / 1024));
+    encode::quota(&mut session.wire.out, ROOT, storage.as_slice());
     Ok(())
 }
 

@@ -34,6 +34,6 @@ pub(super) async fn replace(session: &mut Session, args: ReplaceArgs) -> Result<
     let (uid_validity, new) = done.await.map_err(|error| try_create(Failure::from(error)))?;
     // Told before the EXPUNGE of the old message (RFC 8508 §3.4).
     let code = Code::AppendUid(uid_validity, UidSet::range(new.0, new.0));
-    encode::reply(&mut session.wire.out, None, &Reply::ok("Replaced").with(code));
+    encode::untagged(&mut session.wire.out, &Reply::ok("Replaced").with(code));
     Ok(Reply::ok("REPLACE completed"))
 }

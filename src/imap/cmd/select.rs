@@ -20,7 +20,7 @@ pub(super) async fn select(session: &mut Session, args: SelectArgs) -> Result<Re
         session.contexts.clear();
         if session.enabled.qresync || session.enabled.rev2 {
             let closed = Reply::ok("The previous mailbox is closed").with(Code::Closed);
-            encode::reply(&mut session.wire.out, None, &closed);
+            encode::untagged(&mut session.wire.out, &closed);
         }
     }
     if let Some(resync) = &args.qresync
@@ -59,7 +59,7 @@ fn open(session: &mut Session, table: Arc<Table>, read_only: bool) -> View {
     let (rev2, utf8) = (session.enabled.rev2, session.enabled.utf8 || session.enabled.rev2);
     let out = &mut session.wire.out;
     let mut say = |text: &'static str, code| {
-        encode::reply(out, None, &Reply::ok(text).with(code));
+        encode::untagged(out, &Reply::ok(text).with(code));
     };
     say("Flags that are kept", permanent);
     say("UIDs are valid", Code::UidValidity(row.uid_validity));
@@ -72,17 +72,13 @@ fn open(session: &mut Session, table: Arc<Table>, read_only: bool) -> View {
             say("The first unseen message", Code::Unseen(at as u32 + 1));
         }
     }
-    out.extend_from_slice(b"* ");
-    encode::number(out, view.exists().into());
-    out.extend_from_slice(b" EXISTS\r\n");
+    encode::exists(out, view.exists());
     if rev2 {
         out.extend_from_slice(b"* LIST () \"/\" ");
         encode::mailbox(out, &row.name, utf8);
         out.extend_from_slice(b"\r\n");
     } else {
-        out.extend_from_slice(b"* ");
-        encode::number(out, view.recent.len());
-        out.extend_from_slice(b" RECENT\r\n");
+        encode::recent(out, view.recent.len() as u32);
     }
     view
 }
@@ -114,7 +110,7 @@ fn tell_since(session: &mut Session, view: &View, resync: &QResync) -> Result<()
     };
     let gone = gone.intersect(&known).subtract(&present);
     if !gone.is_empty() {
-        encode::vanished(&mut session.wire.out, true, &gone);
+        encode::vanished_earlier(&mut session.wire.out, &gone);
     }
     let changed = changed.intersect(&known);
     session.tell_flags(view, &changed)

@@ -2,7 +2,7 @@
 //! 7889 (APPENDLIMIT), 9208 §4.3 (DELETED-STORAGE).
 
 use crate::domain::mailbox;
-use crate::imap::codec::encode;
+use crate::imap::codec::encode::{self, StatusValue};
 use crate::imap::codec::types::{Reply, StatusArgs, StatusItem, StatusItems};
 use crate::imap::failure::Result;
 use crate::imap::session::Session;
@@ -28,16 +28,8 @@ pub(in crate::imap) fn write(session: &mut Session, mailbox: &Mailbox, items: St
         _ => 0,
     };
     let append_limit = session.front.settings.limits.message_size;
-    let out = &mut session.wire.out;
-    out.extend_from_slice(b"* STATUS ");
-    encode::mailbox(out, &mailbox.name, utf8);
-    out.extend_from_slice(b" (");
-    for (at, item) in items.iter().enumerate() {
-        if at > 0 {
-            out.push(b' ');
-        }
-        out.extend_from_slice(item.name().as_bytes());
-        out.push(b' ');
+    let id = super::list::object_id(mailbox.id);
+    let values = items.iter().map(|item| {
         let number = match item {
             StatusItem::Messages => mailbox.messages.into(),
             StatusItem::Recent => recent,
@@ -49,16 +41,11 @@ pub(in crate::imap) fn write(session: &mut Session, mailbox: &Mailbox, items: St
             StatusItem::HighestModSeq => mailbox.modseq.0.max(1),
             StatusItem::AppendLimit => append_limit,
             StatusItem::DeletedStorage => deleted_storage,
-            StatusItem::MailboxId => {
-                out.push(b'(');
-                out.extend_from_slice(super::list::object_id(mailbox.id).as_bytes());
-                out.push(b')');
-                continue;
-            }
+            StatusItem::MailboxId => return (item, StatusValue::Id(&id)),
         };
-        encode::number(out, number);
-    }
-    out.extend_from_slice(b")\r\n");
+        (item, StatusValue::Number(number))
+    });
+    encode::status(&mut session.wire.out, &mailbox.name, utf8, values);
 }
 
 fn deleted_bytes(session: &Session, mailbox: &Mailbox) -> u64 {

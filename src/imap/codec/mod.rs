@@ -3,6 +3,7 @@
 //!
 //! Bytes go through [`frame::Framer`] (lines, literals and all limits), then through
 //! [`decode::decode`] into a [`types::Request`]; answers are appended to a `Vec<u8>` by
+//! [`encode`].
 
 pub mod date;
 pub mod decode;

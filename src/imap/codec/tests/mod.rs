@@ -40,3 +40,11 @@ fn refusal(line: &str) -> Reply {
 fn name(text: &str) -> MailboxName {
     MailboxName::new(text).unwrap()
 }
+
+/// What `FETCH 1 …` asks for.
+pub(super) fn fetch_items(items: &str) -> Vec<FetchItem> {
+    match command(&format!("FETCH 1 {items}")) {
+        Command::Fetch(args) => args.items,
+        other => panic!("{other:?}"),
+    }
+}
