@@ -7,7 +7,7 @@ use crate::base::limits;
 use crate::base::metrics::Metric;
 use crate::delivery::recipient::{self, Asker};
 use crate::delivery::{Envelope, Incoming, Refusal, submit};
-use crate::format::smtp::{self, Command, Mail, Rcpt, Reply};
+use crate::format::smtp::{self, Command, CommandError, Mail, Rcpt, Reply};
 use crate::net::Peer;
 use crate::smtp::replies;
 use crate::smtp::wire::{Lost, Wire};
@@ -110,7 +110,10 @@ impl<'f> Session<'f> {
                 Ok(command) => self.run(wire, command).await?,
                 Err(error) => {
                     self.answer(wire, error.reply());
-                    Flow::Go
+                    match error {
+                        CommandError::OtherProtocol => Flow::End(Next::Close),
+                        _ => Flow::Go,
+                    }
                 }
             };
             if let Flow::End(next) = flow {
@@ -271,7 +274,7 @@ impl<'f> Session<'f> {
             return Reply::new(503, (5, 1), "The message has begun already");
         }
         if rcpt.utf8 && !envelope.mail.smtputf8 {
-            return smtp::CommandError::NeedsUtf8.reply();
+            return CommandError::NeedsUtf8.reply();
         }
         if envelope.recipients.len() >= settings.limits.recipients {
             return Reply::new(452, (5, 3), "Too many recipients, send to the others later");

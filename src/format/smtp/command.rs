@@ -102,6 +102,9 @@ pub enum CommandError {
     /// A bare CR or LF, a control character, or bytes that are not UTF-8.
     BadBytes,
     Unknown,
+    /// An HTTP request: a browser or a gateway was led here, and the body may hold commands
+    /// that somebody else wrote ("cross-protocol scripting"). The conversation ends.
+    OtherProtocol,
     /// The command's syntax, for the client's author to read.
     Syntax(&'static str),
     BadSender,
@@ -118,6 +121,7 @@ impl CommandError {
     pub fn reply(self) -> Reply {
         match self {
             Self::BadBytes => Reply::new(500, (5, 2), "Line has octets that no command has"),
+            Self::OtherProtocol => Reply::new(421, (7, 0), "This is not a web server"),
             Self::Unknown => Reply::new(500, (5, 1), "Command not recognised"),
             Self::Syntax(usage) => Reply::new(501, (5, 4), format!("Syntax: {usage}")),
             Self::BadSender => Reply::new(553, (1, 7), "Sender address is not valid"),
@@ -171,6 +175,9 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, CommandError> {
         "VRFY" => Ok(Command::Vrfy),
         "EXPN" => Ok(Command::Expn),
         "AUTH" => parse_auth(rest),
+        "GET" | "POST" | "PUT" | "HEAD" | "CONNECT" | "OPTIONS" | "PATCH" | "DELETE" => {
+            Err(CommandError::OtherProtocol)
+        }
         _ => Err(CommandError::Unknown),
     }
 }

@@ -370,6 +370,24 @@ async fn twenty_errors_end_the_conversation() {
     client.talk("S: 421 4.7.0 *\nS: (closed)").await;
 }
 
+/// Somebody's browser was made to post a form here.
+#[tokio::test]
+async fn a_web_request_is_sent_away() {
+    let office = Office::inbound().await;
+    office
+        .talk(
+            "S: 220 *
+             C: POST / HTTP/1.1
+             C: Host: localhost
+             C:
+             C: EHLO x
+             C: MAIL FROM:<a@b.example>
+             S: 421 4.7.0 *
+             S: (closed)",
+        )
+        .await;
+}
+
 #[tokio::test]
 async fn recipients_beyond_the_limit_wait_for_the_next_message() {
     let office = office(Role::Inbound, Limits { recipients: 2, ..Limits::default() }).await;
