@@ -2,7 +2,7 @@
 //! everything above. Nothing survives it.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,8 +11,8 @@ use bytes::{Bytes, BytesMut};
 use imbl::OrdMap;
 
 use super::{
-    Batch, BodyRef, Engine, EngineError, Key, Result, Segment, Spool, Value, View, check_limits,
-    checksum_matches, format,
+    Batch, BodyRef, Engine, EngineError, Key, OnRow, Result, Segment, Spool, Value, View,
+    check_limits, checksum_matches, format,
 };
 
 /// An empty engine that keeps everything in memory.
@@ -226,12 +226,7 @@ impl View for Rows {
         Ok(self.0.get(key).cloned())
     }
 
-    fn scan(
-        &self,
-        start: &[u8],
-        end: &[u8],
-        row: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<()> {
+    fn scan(&self, start: &[u8], end: &[u8], row: OnRow<'_>) -> Result<()> {
         if start < end {
             let range = self.0.range::<_, [u8]>((Bound::Included(start), Bound::Excluded(end)));
             let _ = { range }.try_for_each(|(key, value)| row(key, value));
@@ -239,12 +234,7 @@ impl View for Rows {
         Ok(())
     }
 
-    fn scan_back(
-        &self,
-        start: &[u8],
-        end: &[u8],
-        row: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<()> {
+    fn scan_back(&self, start: &[u8], end: &[u8], row: OnRow<'_>) -> Result<()> {
         if start < end {
             let range = self.0.range::<_, [u8]>((Bound::Included(start), Bound::Excluded(end)));
             let _ = range.rev().try_for_each(|(key, value)| row(key, value));

@@ -13,6 +13,8 @@ mod redb;
 mod replay;
 mod segments;
 #[cfg(test)]
+mod simulated;
+#[cfg(test)]
 mod tests;
 mod view;
 
@@ -81,26 +83,19 @@ pub enum EngineError {
 
 pub type Result<T, E = EngineError> = std::result::Result<T, E>;
 
+/// Called with key and value of each row of a scan, until it breaks.
+pub type OnRow<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
+
 /// A consistent view of all rows; cheap to make and to share, held for milliseconds.
 pub trait View: Send + Sync {
     /// The value of one key.
     fn get(&self, key: &[u8]) -> Result<Option<Value>>;
 
     /// Calls `row` for each key in `start..end` in order until it breaks.
-    fn scan(
-        &self,
-        start: &[u8],
-        end: &[u8],
-        row: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<()>;
+    fn scan(&self, start: &[u8], end: &[u8], row: OnRow<'_>) -> Result<()>;
 
     /// The same in descending order.
-    fn scan_back(
-        &self,
-        start: &[u8],
-        end: &[u8],
-        row: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<()>;
+    fn scan_back(&self, start: &[u8], end: &[u8], row: OnRow<'_>) -> Result<()>;
 }
 
 /// A large body that is being received: written to a segment of its own as it comes, so that

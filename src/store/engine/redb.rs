@@ -8,7 +8,8 @@
 //! with all writes kept in memory ([`Scratch`]), so that reading goes on.
 
 use std::collections::HashMap;
-use std::io;
+use std::collections::hash_map::Entry;
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,8 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use imbl::OrdMap;
 use redb::{
-    Builder, Database, Durability, ReadOnlyTable, ReadableDatabase, StorageBackend,
-    TableDefinition, WriteTransaction,
+    Builder, Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase,
+    StorageBackend, TableDefinition, WriteTransaction,
 };
 
 use super::disk::{Disk, DiskFile, failed};
@@ -46,7 +47,7 @@ pub(super) type Overlay = OrdMap<Key, Option<Value>>;
 pub(super) struct Base {
     disk: Arc<dyn Disk>,
     cache_bytes: usize,
-    database: Arc<Database>,
+    database: Arc<Opened>,
     /// The file behind `database`; `None` while writes go nowhere.
     file: Option<Tracked>,
     /// Ranges that were written and never successfully synced.
@@ -59,7 +60,7 @@ pub(super) struct Base {
 pub(super) struct BaseRows {
     pub(super) table: ReadOnlyTable<&'static [u8], &'static [u8]>,
     /// Kept open as long as somebody reads.
-    _database: Arc<Database>,
+    _database: Arc<Opened>,
     /// Set once a read failed: the base has to be reopened.
     broken: AtomicBool,
 }
@@ -84,37 +85,41 @@ impl Base {
         may_create: bool,
         migrations: &[Migration],
     ) -> Result<(Self, Position)> {
-        let file = match disk.open(NAME) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && may_create => {
-                create(&*disk, cache_bytes, migrations)?;
-                disk.open(NAME).map_err(failed("open the base file"))?
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(EngineError::Damaged(format!(
-                    "{NAME} is missing, but there are segments; restore it from a backup"
-                )));
-            }
-            file => file.map_err(failed("open the base file"))?,
-        };
-        let file = Tracked::new(file);
-        let database = Arc::new(open_database(file.clone(), cache_bytes)?);
-        let (file, doubtful) = (Some(file), Vec::new());
-        let base = Self { disk, cache_bytes, database, file, doubtful, failed: false };
-        migrate(&base.database, migrations)?;
-        let position = base.position()?;
-        Ok((base, position))
+        guarded("open the base file", || {
+            let file = match disk.open(NAME) {
+                Err(error) if error.kind() == ErrorKind::NotFound && may_create => {
+                    create(&*disk, cache_bytes, migrations)?;
+                    disk.open(NAME).map_err(failed("open the base file"))?
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return Err(EngineError::Damaged(format!(
+                        "{NAME} is missing, but there are segments; restore it from a backup"
+                    )));
+                }
+                file => file.map_err(failed("open the base file"))?,
+            };
+            let file = Tracked::new(file);
+            let database = Arc::new(open_database(file.clone(), cache_bytes)?);
+            let (file, doubtful) = (Some(file), Vec::new());
+            let base = Self { disk, cache_bytes, database, file, doubtful, failed: false };
+            migrate(&base.database, migrations)?;
+            let position = base.position()?;
+            Ok((base, position))
+        })
     }
 
     /// A snapshot of the rows as of the last flush.
     pub(super) fn rows(&self) -> Result<BaseRows> {
-        let read = self.database.begin_read().map_err(refused("read the base file"))?;
-        let table = read.open_table(ROWS).map_err(refused("read the base file"))?;
-        let broken = AtomicBool::new(false);
-        Ok(BaseRows { table, _database: self.database.clone(), broken })
+        guarded("read the base file", || {
+            let read = self.database.read()?;
+            let table = read.open_table(ROWS).map_err(refused("read the base file"))?;
+            let broken = AtomicBool::new(false);
+            Ok(BaseRows { table, _database: self.database.clone(), broken })
+        })
     }
 
     fn position(&self) -> Result<Position> {
-        let read = self.database.begin_read().map_err(refused("read the base file"))?;
+        let read = self.database.read()?;
         let meta = read.open_table(META).map_err(refused("read the base file"))?;
         let row = meta.get(META_JOURNAL).map_err(refused("read the base file"))?;
         let position = row.and_then(|row| Position::decode(row.value()));
@@ -198,7 +203,8 @@ impl Base {
         let file = self.disk.open(NAME).map_err(failed("open the base file"))?;
         let scratch = Scratch::new(file).map_err(failed("read the base file"))?;
         let checked = guarded("check the base file", || {
-            let mut database = open_database(scratch, self.cache_bytes)?;
+            let mut opened = open_database(scratch, self.cache_bytes)?;
+            let database = opened.0.as_mut().ok_or_else(closed)?;
             database.check_integrity().map_err(refused("check the base file"))
         });
         match checked {
@@ -231,7 +237,7 @@ impl Position {
     }
 }
 
-fn write_rows(database: &Database, rows: &Overlay, position: Position) -> Result<()> {
+fn write_rows(database: &Opened, rows: &Overlay, position: Position) -> Result<()> {
     let write = begin(database)?;
     {
         let mut table = write.open_table(ROWS).map_err(refused("write the base file"))?;
@@ -264,15 +270,15 @@ fn create(disk: &dyn Disk, cache_bytes: usize, migrations: &[Migration]) -> Resu
             .map_err(refused("create the base file"))?;
     }
     write.commit().map_err(refused("create the base file"))?;
-    database.close().map_err(refused("create the base file"))?;
+    database.close()?;
     disk.rename(NEW_NAME, NAME).map_err(failed("name the base file"))?;
     disk.sync_dir("").map_err(failed("sync the data directory"))
 }
 
 /// Brings an older file to this version in one transaction, refuses a newer one.
-fn migrate(database: &Database, migrations: &[Migration]) -> Result<()> {
+fn migrate(database: &Opened, migrations: &[Migration]) -> Result<()> {
     let known = 1 + migrations.len() as u32;
-    let read = database.begin_read().map_err(refused("read the base file"))?;
+    let read = database.read()?;
     let meta = read.open_table(META).map_err(refused("read the base file"))?;
     let row = meta.get(META_FORMAT).map_err(refused("read the base file"))?;
     let found = row.and_then(|row| Some(u32::from_le_bytes(row.value().try_into().ok()?)));
@@ -301,7 +307,8 @@ fn migrate(database: &Database, migrations: &[Migration]) -> Result<()> {
     write.commit().map_err(refused("migrate the base file"))
 }
 
-fn begin(database: &Database) -> Result<WriteTransaction> {
+fn begin(database: &Opened) -> Result<WriteTransaction> {
+    let database = database.get()?;
     let mut write = database.begin_write().map_err(refused("write the base file"))?;
     write
         .set_durability(Durability::Immediate)
@@ -311,7 +318,43 @@ fn begin(database: &Database) -> Result<WriteTransaction> {
     Ok(write)
 }
 
-fn open_database(backend: impl StorageBackend, cache_bytes: usize) -> Result<Database> {
+/// An open database, whose closing never panics.
+struct Opened(Option<Database>);
+
+fn closed() -> EngineError {
+    EngineError::Io { context: "use the base file", source: io::Error::other("it is closed") }
+}
+
+impl Opened {
+    fn get(&self) -> Result<&Database> {
+        self.0.as_ref().ok_or_else(closed)
+    }
+
+    fn read(&self) -> Result<ReadTransaction> {
+        self.get()?.begin_read().map_err(refused("read the base file"))
+    }
+
+    fn close(mut self) -> Result<()> {
+        match self.0.take() {
+            Some(database) => database.close().map_err(refused("close the base file")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        let database = self.0.take();
+        if let Err(error) = guarded("close the base file", || {
+            drop(database);
+            Ok(())
+        }) {
+            tracing::error!(%error, "closing the base file");
+        }
+    }
+}
+
+fn open_database(backend: impl StorageBackend, cache_bytes: usize) -> Result<Opened> {
     guarded("open the base file", || {
         let mut builder = Builder::new();
         builder.set_cache_size(cache_bytes);
@@ -319,7 +362,8 @@ fn open_database(backend: impl StorageBackend, cache_bytes: usize) -> Result<Dat
             let percent = (repair.progress() * 100.0) as u32;
             tracing::warn!(percent, "the base file is being repaired");
         });
-        builder.create_with_backend(backend).map_err(refused("open the base file"))
+        let database = builder.create_with_backend(backend);
+        Ok(Opened(Some(database.map_err(refused("open the base file"))?)))
     })
 }
 
@@ -333,6 +377,11 @@ fn guarded<T>(context: &str, f: impl FnOnce() -> Result<T>) -> Result<T> {
 /// Turns redb's errors into ours.
 fn refused<E: Into<redb::Error>>(context: &'static str) -> impl FnOnce(E) -> EngineError {
     move |error| match error.into() {
+        redb::Error::Io(source)
+            if matches!(source.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
+        {
+            EngineError::Damaged(format!("cannot {context}: {source}"))
+        }
         redb::Error::Io(source) => failed(context)(source),
         redb::Error::Corrupted(what) => EngineError::Damaged(what),
         other => EngineError::Io { context, source: io::Error::other(other) },
@@ -480,14 +529,15 @@ impl StorageBackend for Scratch {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut changed = lock(&self.pages);
         for (page, within, part) in pages(offset, data.len()) {
-            if !changed.contains_key(&page) {
-                let mut bytes = vec![0; PAGE as usize].into_boxed_slice();
-                self.read_file(page * PAGE, &mut bytes)?;
-                changed.insert(page, bytes);
-            }
-            if let Some(bytes) = changed.get_mut(&page) {
-                bytes[within].copy_from_slice(&data[part]);
-            }
+            let bytes = match changed.entry(page) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => {
+                    let mut bytes = vec![0; PAGE as usize].into_boxed_slice();
+                    self.read_file(page * PAGE, &mut bytes)?;
+                    entry.insert(bytes)
+                }
+            };
+            bytes[within].copy_from_slice(&data[part]);
         }
         Ok(())
     }

@@ -4,11 +4,11 @@
 //! handed on as they are.
 
 use std::cmp::Ordering;
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::redb::{BaseRows, Overlay};
-use super::{Key, Result, Value, View};
+use super::{Key, OnRow, Result, Value, View};
 
 pub(super) struct LocalView {
     pub(super) base: Arc<BaseRows>,
@@ -17,8 +17,6 @@ pub(super) struct LocalView {
     /// Rows newer than those.
     pub(super) live: Overlay,
 }
-
-type Row<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
 impl View for LocalView {
     fn get(&self, key: &[u8]) -> Result<Option<Value>> {
@@ -29,7 +27,7 @@ impl View for LocalView {
         Ok(row.map(|row| Value::copy_from_slice(row.value())))
     }
 
-    fn scan(&self, start: &[u8], end: &[u8], row: Row<'_>) -> Result<()> {
+    fn scan(&self, start: &[u8], end: &[u8], row: OnRow<'_>) -> Result<()> {
         if start >= end {
             return Ok(());
         }
@@ -40,7 +38,7 @@ impl View for LocalView {
         self.merge(base, laid_over(live, frozen, <[u8]>::cmp), <[u8]>::cmp, row)
     }
 
-    fn scan_back(&self, start: &[u8], end: &[u8], row: Row<'_>) -> Result<()> {
+    fn scan_back(&self, start: &[u8], end: &[u8], row: OnRow<'_>) -> Result<()> {
         if start >= end {
             return Ok(());
         }
@@ -62,7 +60,7 @@ impl LocalView {
         base: impl Iterator<Item = Result<BaseRow, redb::StorageError>>,
         newer: impl Iterator<Item = (&'a Key, &'a Option<Value>)>,
         order: impl Fn(&[u8], &[u8]) -> Ordering,
-        row: Row<'_>,
+        row: OnRow<'_>,
     ) -> Result<()> {
         let mut newer = newer.peekable();
         for entry in base {

@@ -10,6 +10,10 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod damage;
+mod faults;
+mod trouble;
+
 /// Options under which everything happens often: small segments, small flushes.
 fn small() -> EngineOptions {
     EngineOptions {
