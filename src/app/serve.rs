@@ -16,6 +16,7 @@ use super::execute::Context;
 use super::{open, ports};
 use crate::base::limits;
 use crate::http;
+use crate::imap;
 use crate::login::Doorkeeper;
 use crate::net::rate::Logins;
 use crate::net::{
@@ -140,6 +141,18 @@ impl Server {
         self.listen("smtp", &listen.smtp, Encryption::None, &inbound)?;
         self.listen("submission", &listen.submission, Encryption::None, &submission)?;
         self.listen("submissions", &listen.submissions, Encryption::Implicit, &submission)?;
+
+        let imap = imap::Front::new(
+            imap::Settings {
+                hostname: hostname.clone(),
+                limits: limits.clone(),
+                doorkeeper: doorkeeper.clone(),
+                allow_plaintext_login: config.allow_plaintext_login,
+            },
+            store.clone(),
+        );
+        self.listen("imap", &listen.imap, Encryption::None, &imap)?;
+        self.listen("imaps", &listen.imaps, Encryption::Implicit, &imap)?;
 
         let health = self.health();
         let web = http::Server::new(http::routes(health).merge(webui::routes()));
