@@ -1,0 +1,40 @@
+# Kontor. `make run` shows it, `make test` tests everything; the rest is for those who work on it.
+
+CARGO ?= cargo
+# Files of the build stay where cargo puts them unless CARGO_TARGET_DIR says otherwise.
+
+.PHONY: run dev test check bench soak fuzz fmt clients release clean-demo
+
+run: release ## build and start the filled sample office; ends with Ctrl-C
+	$${CARGO_TARGET_DIR:-target}/release/kontor demo
+
+release:
+	$(CARGO) build --release --locked
+
+dev: ## the sample office from a quick build, again after each change
+	tools/dev.sh
+
+test: clients ## everything; says what was skipped and why
+	$(CARGO) test --locked
+	@tools/clients.sh --missing
+
+check: ## what must be clean before a change lands
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) test --locked --test main floors
+	python3 tools/licences.py
+
+bench: ## measured comparisons; see bench/README.md
+	tools/bench.sh
+
+soak: ## the crash test, long (SOAK_MINUTES, default 30)
+	KONTOR_SOAK_MINUTES=$${SOAK_MINUTES:-30} $(CARGO) test --release --locked --test main -- --ignored --nocapture soak
+
+fuzz: ## all fuzz targets, a minute each (FUZZ_SECONDS); needs nightly Rust and cargo-fuzz
+	tools/fuzz.sh
+
+fmt:
+	$(CARGO) fmt
+
+clients: ## the mail programs that the tests drive
+	@tools/clients.sh

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Installs the mail programs that the tests drive, as far as this machine allows, and says
+# which tests will be skipped without the others. Never fails: the tests look for themselves.
+set -euo pipefail
+
+# program:package, one a line
+programs="mbsync:isync
+mutt:mutt
+neomutt:neomutt
+swaks:swaks
+offlineimap:offlineimap3
+curl:curl
+openssl:openssl
+python3:python3
+strace:strace"
+
+missing() {
+    local line
+    for line in $programs; do
+        command -v "${line%%:*}" >/dev/null 2>&1 || echo "$line"
+    done
+}
+
+if [ "${1:-}" != "--missing" ]; then
+    absent=$(missing)
+    if [ -n "$absent" ] && command -v apt-get >/dev/null 2>&1; then
+        root=""
+        if [ "$(id -u)" -ne 0 ]; then
+            if sudo -n true 2>/dev/null; then root="sudo -n"; else root="no"; fi
+        fi
+        if [ "$root" != "no" ]; then
+            $root env DEBIAN_FRONTEND=noninteractive apt-get update -q >/dev/null 2>&1 || true
+            # One by one: a package that this release does not have must not keep the others out.
+            for line in $absent; do
+                $root env DEBIAN_FRONTEND=noninteractive \
+                    apt-get install -y -q --no-install-recommends "${line##*:}" >/dev/null 2>&1 || true
+            done
+        fi
+    fi
+fi
+
+for line in $(missing); do
+    echo "skipped: tests with ${line%%:*} (not installed; package ${line##*:})"
+done
