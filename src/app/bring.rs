@@ -1,12 +1,11 @@
-//! The command line's side of import, export and backup: files here, the data behind the door.
+//! The command line's side of import and export: files here, the data behind the door.
 //!
 //! Files are read and written by whoever gives the command, with that person's rights; a
 //! server, which often runs as another user, never opens them.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -205,44 +204,6 @@ fn escape(level: &str) -> String {
         }
     }
     name
-}
-
-/// Writes a backup. The file takes its name only when it is whole.
-pub fn backup(mut door: Door, file: &Path) -> Result<ExitCode, Failure> {
-    if file == Path::new("-") {
-        let mut writer = DataWriter(io::stdout().lock());
-        door.run(Request::Backup, Vec::new(), &mut writer)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let failed = |error: io::Error| Failure(format!("cannot write {}: {error}", file.display()));
-    let mut aside = file.as_os_str().to_owned();
-    aside.push(".unfinished");
-    let aside = PathBuf::from(aside);
-    let opened =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside);
-    let mut writer = DataWriter(opened.map_err(failed)?);
-    let result = door.run(Request::Backup, Vec::new(), &mut writer).and_then(|reply| {
-        writer.0.sync_all().map_err(failed)?;
-        std::fs::rename(&aside, file).map_err(failed)?;
-        Ok(reply)
-    });
-    if result.is_err() {
-        let _ = std::fs::remove_file(&aside);
-    }
-    output::print(&result?, false)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-struct DataWriter<W: io::Write>(W);
-
-impl<W: io::Write> Outlet for DataWriter<W> {
-    fn item(&mut self, item: &Item, payload: &[u8]) -> io::Result<()> {
-        match item {
-            Item::Progress { text } => eprintln!("{text}"),
-            _ => self.0.write_all(payload)?,
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

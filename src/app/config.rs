@@ -200,6 +200,11 @@ impl Config {
         Ok(config)
     }
 
+    /// The listeners as they are when no setting names them.
+    pub fn default_listen() -> Listen {
+        Self::load(None, []).map(|config| config.listen).unwrap_or_default()
+    }
+
     fn take_file(&mut self, path: &Path) -> Result<(), Error> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::Unreadable(path.into(), error.to_string()))?;

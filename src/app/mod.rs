@@ -1,9 +1,11 @@
 //! The program: settings, command line, start and stop, and what the command line does.
 
+mod backup;
 mod bring;
 mod cli;
 mod config;
 mod control;
+mod demo;
 mod execute;
 mod import;
 mod open;
@@ -52,6 +54,10 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             output::start_log(&config.log);
             serve::run(&dir, &config)?;
         }
+        Command::Demo => {
+            output::start_log(if config.log == "info" { "warn" } else { &config.log });
+            demo::run(cli.data, config)?;
+        }
         Command::Init(init) => {
             let password = password::read(init.password)?;
             let request = Request::Init {
@@ -74,7 +80,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Export { email, dir: target } => {
             return bring::take_out(Door::open(&dir, &config)?, email, &target);
         }
-        Command::Backup { file } => return bring::backup(Door::open(&dir, &config)?, &file),
+        Command::Backup { file } => return backup::backup(Door::open(&dir, &config)?, &file),
+        Command::Restore { file } => return backup::restore(&dir, &file),
         Command::Completions { .. } => {}
         other => {
             let (request, json) = request(other)?;

@@ -26,6 +26,12 @@ pub fn context(dir: &Path, config: &Config) -> Result<Context, Failure> {
             Failure(format!("cannot make the data directory {}: {error}", dir.display()))
         })?;
     }
+    if dir.join(super::backup::UNFINISHED).exists() {
+        return Err(Failure(format!(
+            "a restore to {} was cut off; empty the directory and restore again",
+            dir.display()
+        )));
+    }
     let mode = std::fs::metadata(dir)?.permissions().mode();
     if mode & 0o007 != 0 {
         // Somebody may want this for the group; for everybody it is never right.

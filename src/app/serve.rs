@@ -17,6 +17,7 @@ use super::{open, ports};
 use crate::base::limits;
 use crate::http;
 use crate::imap;
+use crate::jobs::upkeep::Upkeep;
 use crate::login::Doorkeeper;
 use crate::net::rate::Logins;
 use crate::net::{
@@ -45,6 +46,7 @@ pub struct Server {
     shutdown: Shutdown,
     sender: ShutdownSender,
     tasks: Vec<JoinHandle<()>>,
+    upkeep: Upkeep,
 }
 
 /// `kontor serve`.
@@ -110,6 +112,7 @@ impl Server {
             up: Vec::new(),
             tasks: Vec::new(),
             shutdown: down,
+            upkeep: Upkeep::start(context.store.clone())?,
             context,
             tls,
             sender,
@@ -248,8 +251,13 @@ impl Server {
             // Helpers end with the shutdown; a hanging one must not keep the process.
             let _ = tokio::time::timeout(Duration::from_secs(1), task).await;
         }
-        let store = self.context.store.clone();
-        let ended = tokio::task::spawn_blocking(move || store.checkpoint()).await;
+        let (store, upkeep) = (self.context.store.clone(), self.upkeep);
+        let ended = tokio::task::spawn_blocking(move || {
+            // Waits for what it is doing at the moment, which is short.
+            drop(upkeep);
+            store.checkpoint()
+        })
+        .await;
         // Everything that was acknowledged is in the journal already.
         if let Ok(Err(error)) = ended {
             tracing::warn!(%error, "the last checkpoint failed; the next start reads the journal");

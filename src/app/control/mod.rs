@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock::UnixTime;
 
-pub use client::{Door, Failure};
+pub use client::{Door, Failure, is_served};
 pub use server::serve;
 
 /// The socket's name in the data directory.

@@ -1,8 +1,13 @@
 //! The store's own care: backup, check, search index, queue.
 
-use super::super::control::{CheckLine, Failure, Outlet, QueueLine, Reply};
+use std::io::{self, Write};
+
+use super::super::control::{CheckLine, Failure, Item, Outlet, QueueLine, Reply};
 use crate::delivery::queue;
-use crate::store::Store;
+use crate::store::{Read, Store, backup, verify};
+
+/// Bytes of a backup that go out at once.
+const PIECE: usize = 1 << 20;
 
 /// Mail for elsewhere, a line for each recipient that still waits.
 pub(super) fn list_queue(store: &Store) -> Result<Reply, Failure> {
@@ -29,12 +34,84 @@ pub(super) fn list_queue(store: &Store) -> Result<Reply, Failure> {
     Ok(Reply::Queue(lines))
 }
 
-pub(super) fn backup(_store: &Store, _outlet: &mut dyn Outlet) -> Result<Reply, Failure> {
-    Err(Failure("not yet".into()))
+/// Gives out everything as of now.
+pub(super) fn backup(store: &Store, outlet: &mut dyn Outlet) -> Result<Reply, Failure> {
+    let mut pieces = Pieces { outlet, held: Vec::with_capacity(PIECE) };
+    let summary = backup::backup(store, &mut pieces, &mut |_| {})?;
+    pieces.flush()?;
+    Ok(Reply::Done(format!(
+        "Backed up {} messages' contents, {} in all.",
+        summary.bodies,
+        super::super::output::size(summary.bytes)
+    )))
 }
 
-pub(super) fn check(_store: &Store, _outlet: &mut dyn Outlet) -> Result<Reply, Failure> {
-    Ok(Reply::Checked(Vec::<CheckLine>::new()))
+/// Sends what is written in pieces of a good size.
+struct Pieces<'a> {
+    outlet: &'a mut dyn Outlet,
+    held: Vec<u8>,
+}
+
+impl Write for Pieces<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.held.extend_from_slice(bytes);
+        if self.held.len() >= PIECE {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.held.is_empty() {
+            self.outlet.item(&Item::Data, &self.held)?;
+            self.held.clear();
+        }
+        Ok(())
+    }
+}
+
+/// Findings that are printed one by one; behind them only their number.
+const SHOWN: usize = 20;
+
+/// Reads everything that is stored and tells whether it agrees with itself.
+pub(super) fn check(store: &Store, outlet: &mut dyn Outlet) -> Result<Reply, Failure> {
+    let mut told = 0;
+    let mut gone = None;
+    let wrong = verify::verify(store, &mut |done, all| {
+        // Some ten lines, however much there is.
+        if all > 0 && done.saturating_mul(10) / all > told && gone.is_none() {
+            told = done.saturating_mul(10) / all;
+            gone = outlet.progress(format!("{}0 %", told.min(10))).err();
+        }
+    })?;
+    let mut lines = Vec::new();
+    for finding in wrong.iter().take(SHOWN) {
+        lines.push(CheckLine {
+            what: "store".into(),
+            ok: false,
+            detail: format!("{finding}; restore the last backup, and check the disk"),
+        });
+    }
+    if wrong.len() > SHOWN {
+        let more = wrong.len() - SHOWN;
+        lines.push(CheckLine { what: "store".into(), ok: false, detail: format!("{more} more") });
+    }
+    if wrong.is_empty() {
+        let read = store.read();
+        let (mut messages, accounts) = (0, read.accounts()?);
+        for account in &accounts {
+            messages += read.account_state(account.id)?.messages;
+        }
+        let detail = format!("{messages} messages of {} accounts are whole", accounts.len());
+        lines.push(CheckLine { what: "store".into(), ok: true, detail });
+    }
+    let writable = store.writable();
+    let detail = match writable {
+        true => "takes changes",
+        false => "takes no changes: the disk is full or has failed; make room, or look at it",
+    };
+    lines.push(CheckLine { what: "disk".into(), ok: writable, detail: detail.into() });
+    Ok(Reply::Checked(lines))
 }
 
 pub(super) fn reindex(_store: &Store, _outlet: &mut dyn Outlet) -> Result<Reply, Failure> {
