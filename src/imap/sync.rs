@@ -10,7 +10,7 @@ use crate::imap::codec::encode;
 use crate::imap::codec::types::{Code, Flag, Keyword, Reply};
 use crate::imap::failure::{Failure, Result};
 use crate::imap::session::Session;
-use crate::imap::view::{Numbered, View};
+use crate::imap::view::{Numbered, OwnChanges, View};
 use crate::store::rows::flags::Flags;
 use crate::store::{Read, Store};
 
@@ -112,15 +112,15 @@ pub struct News {
 impl Session {
     /// Brings the client up to date. `may_expunge` is false while message numbers that the
     /// client has in use must stay what they are.
-    pub async fn sync(&mut self, may_expunge: bool) -> Result<()> {
+    pub async fn sync(&mut self, may_expunge: bool) -> Result<News> {
         self.require_welcome()?;
-        let Some(mut view) = self.view.take() else { return Ok(()) };
+        let Some(mut view) = self.view.take() else { return Ok(News::default()) };
         let told = self.tell(&mut view, may_expunge);
-        let own = std::mem::take(&mut view.own);
-        drop(own);
+        view.own = OwnChanges::default();
         self.view = Some(view);
         let news = told?;
-        crate::imap::search::update_contexts(self, &news).await
+        crate::imap::search::update_contexts(self, &news).await?;
+        Ok(news)
     }
 
     /// Ends the session of somebody whose password or rights were changed meanwhile.

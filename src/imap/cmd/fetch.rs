@@ -46,6 +46,12 @@ pub(super) async fn fetch(session: &mut Session, args: FetchArgs) -> Result<Repl
     })
 }
 
+/// Tells items of new messages outside of a command (NOTIFY, RFC 5465 §5.2).
+pub(super) async fn push(session: &mut Session, items: &[FetchItem], uids: &UidSet) -> Result<()> {
+    let plan = Plan::new(items, &[FetchItem::Uid], session.enabled.uid_only);
+    write_all(session, &plan, uids).await.map(drop)
+}
+
 /// The messages to be told of, after CHANGEDSINCE, VANISHED and PARTIAL.
 fn chosen(session: &mut Session, args: &FetchArgs, named: UidSet) -> Result<UidSet> {
     let view = session.view()?;
