@@ -3,6 +3,7 @@
 //! Tolerant: whatever stands in the field, reading goes forward only and always ends.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use super::{MAX_PARAMETERS, charset, encoded_word};
 
@@ -151,57 +152,85 @@ pub(super) fn hex(digit: u8) -> Option<u8> {
 /// first; all others stay as they are, in their order. An extended value keeps its form
 /// `name*=charset'language'text`, which is what IMAP clients expect to decode themselves.
 pub fn join_continuations<'p>(params: &'p [Param<'_>]) -> Vec<Param<'p>> {
-    let mut out: Vec<Param<'p>> = Vec::with_capacity(params.len());
-    let mut joined: Vec<&[u8]> = Vec::new();
-    for one in params {
-        let Some((base, _, _)) = section(&one.name) else {
-            out.push(Param { name: Cow::Borrowed(&one.name), value: Cow::Borrowed(&one.value) });
-            continue;
-        };
-        if joined.iter().any(|seen| seen.eq_ignore_ascii_case(base)) {
-            continue;
-        }
-        joined.push(base);
-        match join(params, base) {
-            Some(param) => out.push(param),
-            // Without a section 0 there is no value; what is there is shown as written.
-            None => {
-                out.push(Param {
-                    name: Cow::Borrowed(&one.name),
-                    value: Cow::Borrowed(&one.value),
-                });
+    let mut pieces: Vec<Piece<'p>> = params.iter().enumerate().filter_map(Piece::of).collect();
+    // Pieces of one parameter in a row, by their numbers; of equal numbers the first counts.
+    pieces.sort_by(|a, b| a.base.cmp(&b.base).then(a.number.cmp(&b.number)));
+    let mut joined = vec![Joined::Alone; params.len()];
+    for group in pieces.chunk_by(|a, b| a.base == b.base) {
+        let place = group.iter().map(|piece| piece.index).min().unwrap_or_default();
+        // Without a piece 0 there is no value; what is there is shown as written.
+        let Some(param) = join(group) else { continue };
+        for piece in group {
+            if let Some(slot) = joined.get_mut(piece.index) {
+                *slot = Joined::Elsewhere;
             }
         }
-    }
-    out
-}
-
-fn join<'p>(params: &'p [Param<'_>], base: &'p [u8]) -> Option<Param<'p>> {
-    let mut sections: Vec<(u32, bool, &[u8])> = params
-        .iter()
-        .filter_map(|p| {
-            let (name, number, extended) = section(&p.name)?;
-            name.eq_ignore_ascii_case(base).then_some((number, extended, &*p.value))
-        })
-        .collect();
-    sections.sort_by_key(|(number, _, _)| *number);
-    sections.dedup_by_key(|(number, _, _)| *number);
-    let in_row = sections.iter().zip(0u32..).take_while(|((n, _, _), at)| n == at).count();
-    sections.truncate(in_row);
-    let (_, first_extended, _) = *sections.first()?;
-    let extended = sections.iter().any(|(_, extended, _)| *extended);
-    let mut value = Vec::new();
-    if extended && !first_extended {
-        value.extend_from_slice(b"''");
-    }
-    for (_, encoded, text) in sections {
-        if extended && !encoded {
-            percent_encode(text, &mut value);
-        } else {
-            value.extend_from_slice(text);
+        if let Some(slot) = joined.get_mut(place) {
+            *slot = Joined::Here(param);
         }
     }
-    let mut name = base.to_vec();
+    let as_written =
+        |p: &'p Param<'_>| Param { name: Cow::Borrowed(&p.name), value: Cow::Borrowed(&p.value) };
+    let shown = params.iter().zip(joined).filter_map(|(param, joined)| match joined {
+        Joined::Alone => Some(as_written(param)),
+        Joined::Here(param) => Some(param),
+        Joined::Elsewhere => None,
+    });
+    shown.collect()
+}
+
+/// What becomes of a parameter when continuations are joined.
+#[derive(Clone)]
+enum Joined<'p> {
+    Alone,
+    Here(Param<'p>),
+    Elsewhere,
+}
+
+/// One section of a continued parameter.
+struct Piece<'p> {
+    /// Lower case, to be compared.
+    base: Vec<u8>,
+    name: &'p [u8],
+    number: u32,
+    extended: bool,
+    value: &'p [u8],
+    index: usize,
+}
+
+impl<'p> Piece<'p> {
+    fn of((index, param): (usize, &'p Param<'_>)) -> Option<Self> {
+        let (name, number, extended) = section(&param.name)?;
+        let base = name.to_ascii_lowercase();
+        Some(Self { base, name, number, extended, value: &param.value, index })
+    }
+}
+
+/// Joins the pieces of one parameter, which are in order.
+fn join<'p>(pieces: &[Piece<'p>]) -> Option<Param<'p>> {
+    let first = pieces.first().filter(|piece| piece.number == 0)?;
+    let mut row: Vec<&Piece<'p>> = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        let next = row.last().map_or(0, |last| last.number + 1);
+        match piece.number.cmp(&next) {
+            Ordering::Less => {}
+            Ordering::Equal => row.push(piece),
+            Ordering::Greater => break,
+        }
+    }
+    let extended = row.iter().any(|piece| piece.extended);
+    let mut value = Vec::new();
+    if extended && !first.extended {
+        value.extend_from_slice(b"''");
+    }
+    for piece in row {
+        if extended && !piece.extended {
+            percent_encode(piece.value, &mut value);
+        } else {
+            value.extend_from_slice(piece.value);
+        }
+    }
+    let mut name = first.name.to_vec();
     if extended {
         name.push(b'*');
     }
@@ -417,6 +446,11 @@ mod tests {
                 "title*",
                 "us-ascii'en'This%20is%20even%20more%20%2A%2A%2Afun%2A%2A%2A%20isn%27t%20it!"
             )])
+        );
+        // Out of order, twice, with a hole, without a beginning.
+        assert_eq!(
+            media("a/b; x*1=b; Y*1=1; X*0=a; x*0=z; c=d; x*3=no; n*0=\"\"").1,
+            pairs(&[("X", "ab"), ("Y*1", "1"), ("c", "d"), ("n", "")])
         );
         let media = MediaType::parse(value.as_bytes());
         assert_eq!(

@@ -182,26 +182,19 @@ impl Writer<'_, '_> {
         self.extensions.push(Span { start, end: self.out.len() });
     }
 
-    /// Content-Language is a list of tags (RFC 3282): NIL, one string, or several in brackets.
+    /// Content-Language is a list of tags (RFC 3282). In brackets even if it is one: other
+    /// servers do so, and clients have been tested against them.
     fn language(&mut self, value: &[u8]) {
         let value = unfold(value);
-        let tags: Vec<&[u8]> = value
-            .split(|b| *b == b',')
-            .map(<[u8]>::trim_ascii)
-            .filter(|tag| !tag.is_empty())
-            .take(super::MAX_PARAMETERS)
-            .collect();
-        match tags.as_slice() {
-            [] => self.out.extend_from_slice(b"NIL"),
-            [tag] => put_string(self.out, tag),
-            tags => {
-                for (at, tag) in tags.iter().enumerate() {
-                    self.out.push(if at == 0 { b'(' } else { b' ' });
-                    put_string(self.out, tag);
-                }
-                self.out.push(b')');
-            }
+        let tags =
+            value.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|tag| !tag.is_empty());
+        let mut before = b'(';
+        for tag in tags.take(super::MAX_PARAMETERS) {
+            self.out.push(before);
+            put_string(self.out, tag);
+            before = b' ';
         }
+        self.out.extend_from_slice(if before == b'(' { b"NIL" } else { b")" });
     }
 
     fn params(&mut self, params: &[Param<'_>]) {

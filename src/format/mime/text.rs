@@ -117,7 +117,7 @@ fn preview_of(raw: &[u8], entity: &Entity, media: &MediaType<'_>) -> String {
     let body = entity.body.of(raw);
     for limit in PREVIEW_OCTETS {
         let start = body.get(..limit).unwrap_or(body);
-        let Some(text) = decode_text(start, entity.encoding, media) else { break };
+        let text = decode_text(start, entity.encoding, media);
         let found = if media.is("text", "html") {
             // Whatever white space is left out, this many bytes give enough characters.
             let plain = html::to_text(&text, PREVIEW_CHARS * 8);
@@ -164,12 +164,8 @@ fn clip<'a>(words: impl Iterator<Item = &'a str>) -> String {
     out
 }
 
-/// A text part as UTF-8; None if its transfer encoding is unknown.
-fn decode_text<'a>(
-    body: &'a [u8],
-    encoding: Encoding,
-    media: &MediaType<'_>,
-) -> Option<Cow<'a, str>> {
+/// A text part as UTF-8.
+fn decode_text<'a>(body: &'a [u8], encoding: Encoding, media: &MediaType<'_>) -> Cow<'a, str> {
     let label = |octets: &[u8]| -> Option<Vec<u8>> {
         match media.param("charset") {
             Some(label) => Some(label.to_vec()),
@@ -177,13 +173,14 @@ fn decode_text<'a>(
             None => None,
         }
     };
-    Some(match decode_part(body, encoding).ok()? {
+    // Text whose encoding is misspelled is mostly not encoded at all.
+    match decode_part(body, encoding).unwrap_or(Cow::Borrowed(body)) {
         Cow::Borrowed(octets) => charset::decode_cow(label(octets).as_deref(), octets),
         Cow::Owned(octets) => {
             let label = label(&octets);
             Cow::Owned(charset::decode(label.as_deref(), &octets))
         }
-    })
+    }
 }
 
 /// The character set that an HTML document names for itself (`<meta charset=...>`).
@@ -250,7 +247,7 @@ fn put_part(raw: &[u8], tree: &Tree, id: EntityId, entity: &Entity, out: &mut St
     // No encoding needs more than this many octets for one of text.
     let body = entity.body.of(raw);
     let body = body.get(..left.saturating_mul(4)).unwrap_or(body);
-    let Some(text) = decode_text(body, entity.encoding, &media) else { return };
+    let text = decode_text(body, entity.encoding, &media);
     let text = text.get(..text.floor_char_boundary(left)).unwrap_or_default();
     out.push_str(text);
     out.push('\n');

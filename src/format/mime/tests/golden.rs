@@ -255,6 +255,17 @@ fn previews_are_what_a_reader_sees_first() {
     assert_eq!(preview(&format!("\r\n{}", "ä b ".repeat(500))).chars().count(), 199);
 }
 
+/// An encoding that nobody knows hides nothing from a reader, but BINARY says so.
+#[test]
+fn misspelled_encodings_are_none() {
+    let raw = b"Content-Transfer-Encoding: quoted printable\r\n\r\nplain words\r\n";
+    let record = check(b"", raw);
+    let part = RecordView::parse(&record).unwrap().part(&[1]).unwrap();
+    assert_eq!(RecordView::parse(&record).unwrap().preview(), "plain words");
+    assert_eq!(part.decode(part.body.of(raw)), Err(UnknownCte));
+    assert!(search_text(b"", raw).body.contains("plain words"));
+}
+
 #[test]
 fn search_finds_what_is_in_there() {
     let raw = "Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\n und mehr\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\
