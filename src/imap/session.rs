@@ -50,6 +50,7 @@ pub struct LoggedIn {
 /// A command whose change is on its way to the disk while the next ones are read.
 pub struct InFlight {
     pub tag: Tag,
+    pub spec: &'static Spec,
     pub done: Pin<Box<dyn Future<Output = Result<Reply>> + Send>>,
     pub began: Instant,
 }
@@ -336,7 +337,13 @@ impl Session {
             encode::tagged(&mut self.wire.out, &tag, &wrong_state());
             return self.strike(Status::Bad);
         }
-        let command = match cmd::append::begin(self, &tag, command).await {
+        if self.enabled.uid_only && spec.needs_numbers() {
+            self.settle().await?;
+            let text = "Message numbers are not used in this session";
+            encode::tagged(&mut self.wire.out, &tag, &Reply::bad(text).with(Code::UidRequired));
+            return self.strike(Status::Bad);
+        }
+        let command = match cmd::append::begin(self, &tag, spec, command).await {
             // An APPEND whose commit is under way; its answer comes with the group's.
             Ok(None) => {
                 if self.in_flight.len() >= IN_FLIGHT {
@@ -394,12 +401,12 @@ impl Session {
                 Ok(reply) | Err(Failure::Reply(reply)) => reply,
                 Err(failure) => return Err(failure),
             };
-            replies.push((in_flight.tag, reply));
+            replies.push((in_flight.tag, in_flight.spec, in_flight.began, reply));
         }
         // The clients' own new messages are told before the OKs, as they always were.
         self.sync(true).await?;
-        for (tag, reply) in replies {
-            encode::tagged(&mut self.wire.out, &tag, &reply);
+        for (tag, spec, began, reply) in replies {
+            self.finish(&tag, spec, &reply, began);
         }
         Ok(())
     }

@@ -148,10 +148,6 @@ impl View {
         !self.ghosts.is_empty()
     }
 
-    pub fn is_ghost(&self, uid: Uid) -> bool {
-        self.ghosts.contains_key(&uid.0)
-    }
-
     /// Brings the view to `table`: messages that are gone become ghosts. Returns what is new to
     /// the client: changed messages it knows, and whether messages were added.
     pub fn forward(&mut self, table: Arc<Table>) -> Forward {

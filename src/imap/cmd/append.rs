@@ -9,6 +9,7 @@ use crate::base::id::AccountId;
 use crate::base::uidset::UidSet;
 use crate::domain::message::{self, FlagNames, Prepared};
 use crate::domain::{self, mailbox};
+use crate::imap::codec::table::Spec;
 use crate::imap::codec::types::{
     AppendArgs, AppendMessage, AppendSource, Code, Command, Payload, PayloadData, Reply, Tag,
 };
@@ -30,8 +31,10 @@ pub(super) struct Arrival {
 pub(in crate::imap) async fn begin(
     session: &mut Session,
     tag: &Tag,
+    spec: &'static Spec,
     command: Command,
 ) -> Result<Option<Command>> {
+    let began = Instant::now();
     let args = match command {
         Command::Append(args) if args.messages.iter().all(is_whole) => args,
         other => return Ok(Some(other)),
@@ -41,7 +44,7 @@ pub(in crate::imap) async fn begin(
     let arrivals = arrivals(session, args.messages).await?;
     let done = add_all(session.store(), account, name, arrivals);
     let done = Box::pin(done);
-    session.in_flight.push_back(InFlight { tag: tag.clone(), done, began: Instant::now() });
+    session.in_flight.push_back(InFlight { tag: tag.clone(), spec, done, began });
     Ok(None)
 }
 

@@ -56,6 +56,7 @@ fn open(session: &mut Session, table: Arc<Table>, read_only: bool) -> View {
     }
     session.tell_flag_names();
     let permanent = session.permanent_flags(read_only);
+    let uid_only = session.enabled.uid_only;
     let (rev2, utf8) = (session.enabled.rev2, session.enabled.utf8 || session.enabled.rev2);
     let out = &mut session.wire.out;
     let mut say = |text: &'static str, code| {
@@ -66,7 +67,7 @@ fn open(session: &mut Session, table: Arc<Table>, read_only: bool) -> View {
     say("The next UID", Code::UidNext(row.uid_next.0));
     say("The highest mod-sequence", Code::HighestModSeq(row.modseq.0.max(1)));
     say("The mailbox's id", Code::MailboxId(format!("M{}", row.id.number)));
-    if !rev2 && row.unseen > 0 {
+    if !rev2 && !uid_only && row.unseen > 0 {
         let unseen = view.table.iter().position(|message| !message.hot.flags.seen());
         if let Some(at) = unseen {
             say("The first unseen message", Code::Unseen(at as u32 + 1));
