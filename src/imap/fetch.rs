@@ -119,9 +119,9 @@ impl Plan {
         recent: bool,
     ) -> Result<bool> {
         let message = numbered.message;
-        let snapshot = store.read();
+        let mut source = Source { store, snapshot: None, numbered, body: None, whole: true };
         let record = match self.needs_record {
-            true => snapshot.content(message.place.content)?,
+            true => source.snapshot().content(message.place.content)?,
             false => None,
         };
         if self.needs_record && record.is_none() {
@@ -130,7 +130,6 @@ impl Plan {
         }
         let view = record.as_deref().map(RecordView::parse).transpose();
         let Ok(view) = view else { return Ok(false) };
-        let mut source = Source { store, snapshot, numbered, body: None, whole: true };
         begin(&mut wire.out, numbered.seq, message.uid, style.uid_only);
         for (at, item) in self.items.iter().enumerate() {
             if at > 0 {
@@ -216,7 +215,8 @@ fn what(section: &Section) -> What {
 /// Where one message's pieces come from.
 struct Source<'a> {
     store: &'a Store,
-    snapshot: Snapshot,
+    /// Taken when it is first needed: flags and dates come from the table.
+    snapshot: Option<Snapshot>,
     numbered: Numbered<'a>,
     body: Option<Body>,
     /// False once something could not be read.
@@ -307,7 +307,7 @@ impl Source<'_> {
             Some(kept) => out.extend_from_slice(&kept),
             None => {
                 let at = self.body()?.at;
-                let made = self.snapshot.with_body(&at, |raw| mime::body_structure(raw, form))?;
+                let made = self.snapshot().with_body(&at, |raw| mime::body_structure(raw, form))?;
                 out.extend_from_slice(&made);
             }
         }
@@ -375,7 +375,7 @@ impl Source<'_> {
         if let Piece::Fields(set, except) = piece {
             let (mut header, mut fields) = (Vec::new(), Vec::new());
             let at = self.body()?.at;
-            self.snapshot.read_body(&at, span.start as u64, span.len() as u64, &mut header)?;
+            self.snapshot().read_body(&at, span.start as u64, span.len() as u64, &mut header)?;
             mime::select_fields(b"", &header, set, *except, &mut fields);
             put_literal(&mut wire.out, &fields, partial);
             return Ok(());
@@ -407,7 +407,7 @@ impl Source<'_> {
                 true => end - from,
                 false => CHUNK as u64,
             };
-            if let Err(error) = self.snapshot.read_body(&body, from, step, &mut wire.out) {
+            if let Err(error) = self.snapshot().read_body(&body, from, step, &mut wire.out) {
                 tracing::error!(%error, message = ?self.numbered.message.place.content, "unreadable");
                 if sent {
                     // Half of a literal is with the client: only the connection's end is honest.
@@ -423,10 +423,14 @@ impl Source<'_> {
                 wire.flush().await?;
                 sent = true;
                 // A snapshot is not held while the client takes its time.
-                self.snapshot = self.store.read();
+                self.snapshot = None;
             }
         }
         Ok(())
+    }
+
+    fn snapshot(&mut self) -> &Snapshot {
+        self.snapshot.get_or_insert_with(|| self.store.read())
     }
 
     fn body(&mut self) -> Result<Body> {
@@ -435,14 +439,14 @@ impl Source<'_> {
         }
         let content = self.numbered.message.place.content;
         let missing = || crate::store::Error::Damaged(format!("content {content} has no body"));
-        let body = self.snapshot.body_row(content)?.ok_or_else(missing)?;
+        let body = self.snapshot().body_row(content)?.ok_or_else(missing)?;
         self.body = Some(body);
         Ok(body)
     }
 
     fn header(&mut self, view: &RecordView<'_>) -> Result<Vec<u8>> {
         let (at, mut header) = (self.body()?.at, Vec::new());
-        self.snapshot.read_body(&at, 0, view.header_len().into(), &mut header)?;
+        self.snapshot().read_body(&at, 0, view.header_len().into(), &mut header)?;
         Ok(header)
     }
 
@@ -451,7 +455,7 @@ impl Source<'_> {
             return Ok(view.part(path.numbers()));
         }
         let at = self.body()?.at;
-        Ok(self.snapshot.with_body(&at, |raw| Part::find_in_raw(raw, path.numbers()))?)
+        Ok(self.snapshot().with_body(&at, |raw| Part::find_in_raw(raw, path.numbers()))?)
     }
 
     /// A part without its transfer encoding. Fails with UNKNOWN-CTE.
@@ -459,7 +463,7 @@ impl Source<'_> {
         let Some(part) = self.find(view, path)? else { return Ok(None) };
         let (at, mut bytes) = (self.body()?.at, Vec::new());
         let span = part.body;
-        self.snapshot.read_body(&at, span.start as u64, span.len() as u64, &mut bytes)?;
+        self.snapshot().read_body(&at, span.start as u64, span.len() as u64, &mut bytes)?;
         match part.decode(&bytes) {
             Ok(decoded) => Ok(Some(decoded.into_owned())),
             Err(_) => {

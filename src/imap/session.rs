@@ -168,6 +168,8 @@ impl Session {
                     encode::untagged(&mut self.wire.out, &reply);
                     break;
                 }
+                // Something was said that ends the session.
+                Err(Failure::Io(_)) if self.ended => break,
                 Err(Failure::Io(error)) => {
                     tracing::debug!(connection = self.peer.id, %error, "IMAP connection lost");
                     return;
@@ -177,6 +179,7 @@ impl Session {
             match self.wait().await {
                 Ok(Next::Continue) => {}
                 Ok(Next::End) => break,
+                Err(_) if self.ended => break,
                 Err(_) => return,
             }
         }
