@@ -52,6 +52,7 @@ impl Door {
                 dir.display()
             )));
         }
+        require_own(dir)?;
         Ok(Self::Direct(Box::new(open::context(dir, config)?)))
     }
 
@@ -59,7 +60,10 @@ impl Door {
     pub fn open_or_make(dir: &Path, config: &Config) -> Result<Self, Failure> {
         match connect(dir)? {
             Some(stream) => Ok(Self::Server(BufReader::new(stream))),
-            None => Ok(Self::Direct(Box::new(open::context(dir, config)?))),
+            None => {
+                require_own(dir)?;
+                Ok(Self::Direct(Box::new(open::context(dir, config)?)))
+            }
         }
     }
 
@@ -90,6 +94,22 @@ impl Drop for Door {
 /// Whether a server runs on this directory.
 pub fn is_served(dir: &Path) -> bool {
     matches!(connect(dir), Ok(Some(_)))
+}
+
+/// Root may write everywhere, but the files that it makes are then root's, and the server whose
+/// directory this is could not open them.
+fn require_own(dir: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::MetadataExt as _;
+    let Ok(meta) = dir.metadata() else { return Ok(()) };
+    if rustix::process::geteuid().is_root() && meta.uid() != 0 {
+        return Err(Failure(format!(
+            "{} belongs to another user and no server runs on it; start the server, or give the \
+             command as that user (sudo -u '#{}' kontor ...)",
+            dir.display(),
+            meta.uid()
+        )));
+    }
+    Ok(())
 }
 
 fn connect(dir: &Path) -> Result<Option<UnixStream>, Failure> {

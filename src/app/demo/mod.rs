@@ -133,7 +133,7 @@ fn describe(server: &Server, dir: &Path, temporary: bool) -> String {
     let _ = writeln!(
         text,
         "\n  {GROUP}@{DOMAIN} reaches all five. TLS uses a self-signed certificate.\n  \
-         Try:  curl -s --user ines@{DOMAIN}:{PASSWORD} imap://{}/INBOX?ALL",
+         Try:  curl -s --user ines@{DOMAIN}:{PASSWORD} 'imap://{}/INBOX?ALL'",
         port("imap").map_or_else(|| "-".into(), |address| address.to_string())
     );
     let kept = if temporary { "is removed at the end" } else { "is kept" };

@@ -1,6 +1,7 @@
 //! The store's own care: backup, check, search index, queue.
 
 use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
 use super::super::control::{CheckLine, Failure, Item, Outlet, QueueLine, Reply};
 use crate::delivery::queue;
@@ -73,15 +74,18 @@ impl Write for Pieces<'_> {
 /// Findings that are printed one by one; behind them only their number.
 const SHOWN: usize = 20;
 
+/// Pause between two lines of progress.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
 /// Reads everything that is stored and tells whether it agrees with itself.
 pub(super) fn check(store: &Store, outlet: &mut dyn Outlet) -> Result<Reply, Failure> {
-    let mut told = 0;
+    let mut told = Instant::now();
     let mut gone = None;
     let wrong = verify::verify(store, &mut |done, all| {
-        // Some ten lines, however much there is.
-        if all > 0 && done.saturating_mul(10) / all > told && gone.is_none() {
-            told = done.saturating_mul(10) / all;
-            gone = outlet.progress(format!("{}0 %", told.min(10))).err();
+        if all > 0 && told.elapsed() >= TELL_EVERY && gone.is_none() {
+            told = Instant::now();
+            let percent = done.saturating_mul(100) / all;
+            gone = outlet.progress(format!("{} %", percent.min(100))).err();
         }
     })?;
     let mut lines = Vec::new();
