@@ -116,6 +116,8 @@ pub enum Event {
 pub struct Announced {
     pub size: u64,
     pub sync: bool,
+    /// It belongs to a command that carries messages (APPEND, REPLACE), so that quotas count.
+    pub message: bool,
     /// Its number among the diverted literals of the command, if it comes in chunks.
     pub diverted: Option<usize>,
 }
@@ -371,7 +373,7 @@ impl Framer {
     /// A line ends before `end` and announces a literal.
     fn literal(&mut self, end: usize, size: u64, sync: bool, binary: bool) -> Step {
         let message = self.takes_message();
-        let mut announced = Announced { size, sync, diverted: None };
+        let mut announced = Announced { size, sync, message, diverted: None };
         let fits = self.buffered.saturating_add(size) <= self.limits.buffered;
         let limit = if message { self.limits.message } else { self.limits.literal };
         if self.literals.len() >= self.limits.literals {

@@ -160,6 +160,9 @@ pub fn xlist(cursor: &mut Cursor<'_>, _: &Spec) -> Result<Command> {
     list_args(cursor, ListKind::Xlist, false).map(Command::List)
 }
 
+/// Each pattern is matched against each mailbox, so there cannot be any number of them.
+const PATTERNS_MAX: usize = 100;
+
 /// Reference and patterns.
 fn list_args(cursor: &mut Cursor<'_>, kind: ListKind, extended: bool) -> Result<ListArgs> {
     let reference = cursor.astring("a reference name")?;
@@ -167,6 +170,9 @@ fn list_args(cursor: &mut Cursor<'_>, kind: ListKind, extended: bool) -> Result<
     let several = cursor.peek() == Some(b'(');
     let patterns =
         if several { cursor.list("patterns", list_pattern)? } else { vec![list_pattern(cursor)?] };
+    if patterns.len() > PATTERNS_MAX {
+        return refuse(Reply::no("Too many patterns in one command").with(Code::Limit));
+    }
     // `LIST "" ""` asks for the delimiter, but only in its basic form (RFC 5258 §3.1).
     let delimiter = !several && !extended && patterns.iter().all(|p| p.is_empty());
     let patterns = patterns.iter().filter(|_| !delimiter).map(|pattern| {

@@ -168,6 +168,8 @@ fn lists() {
     for wrong in ["LIST (RECURSIVEMATCH) \"\" *", "LIST (FOO) \"\" *", "LIST \"\" * RETURN (FOO)"] {
         assert_eq!(refusal(wrong).status, Status::Bad, "{wrong}");
     }
+    let many = format!("LIST \"\" ({})", "a ".repeat(101));
+    assert_eq!(refusal(&many).code, Some(Code::Limit));
     let Command::Status(args) = command("STATUS INBOX (uidnext deleted-storage)") else { panic!() };
     let items: Vec<_> = args.items.iter().collect();
     assert_eq!(items, [StatusItem::UidNext, StatusItem::DeletedStorage]);

@@ -60,7 +60,7 @@ fn commands_and_literals() {
         got,
         [
             "\"A1 NOOP\" []",
-            "Literal(Announced { size: 2, sync: true, diverted: None })",
+            "Literal(Announced { size: 2, sync: true, message: false, diverted: None })",
             r#""A2 LOGIN {3+}\\r\\nj\\r\\n {2}\\r\\nxy" [Literal { at: 15, size: 3, binary: false, diverted: None }, Literal { at: 24, size: 2, binary: false, diverted: None }]"#,
             "\"A3 IDLE\" []",
         ]
@@ -74,9 +74,9 @@ fn large_messages_are_handed_on() {
     assert_eq!(
         got,
         [
-            "Literal(Announced { size: 9, sync: false, diverted: Some(0) })",
+            "Literal(Announced { size: 9, sync: false, message: true, diverted: Some(0) })",
             "chunks 123456789",
-            "Literal(Announced { size: 10, sync: true, diverted: Some(1) })",
+            "Literal(Announced { size: 10, sync: true, message: true, diverted: Some(1) })",
             "chunks 0123456789",
             r#""A APPEND x {9+}\\r\\n ~{2+}\\r\\nab {10}\\r\\n" [Literal { at: 17, size: 9, binary: false, diverted: Some(0) }, Literal { at: 25, size: 2, binary: true, diverted: None }, Literal { at: 34, size: 10, binary: false, diverted: Some(1) }]"#,
             "\"B NOOP\" []",

@@ -2,6 +2,7 @@
 
 mod commands;
 mod framing;
+mod properties;
 
 use super::decode::{DecodeError, Dialect, decode};
 use super::frame::{Event, Frame, Framer, Limits};

@@ -96,7 +96,7 @@ pub enum Feature {
     Utf8Accept,
     Imap4Rev2,
     UidOnly,
-    /// RFC 9738 and the like need nothing of us; `METADATA` and others are told apart by name.
+    /// Changed annotations are to be told (RFC 5464 §4.1).
     Metadata,
     MetadataServer,
 }
