@@ -162,6 +162,7 @@ impl Session {
         }
         if may_expunge && view.has_ghosts() {
             news.expunged = view.ghosts();
+            self.contexts.expunge(view, &news.expunged, &mut self.wire.out);
             self.tell_expunged(view, &news.expunged);
         }
         if !news.added.is_empty() {

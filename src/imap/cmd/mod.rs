@@ -59,7 +59,7 @@ pub(super) async fn run(session: &mut Session, tag: &Tag, command: Command) -> R
         Command::Move(args) => copy::r#move(session, args).await,
         Command::Search(args) => search::search(session, tag, args).await,
         Command::Sort(args) => sort::sort(session, tag, args).await,
-        Command::Thread(args) => thread::thread(session, args).await,
+        Command::Thread(args) => thread::thread(session, tag, args).await,
         Command::Esearch(args) => esearch::esearch(session, tag, args).await,
         Command::CancelUpdate(tags) => search::cancel_update(session, &tags),
         Command::GetQuota(root) => quota::get(session, root).await,

@@ -1,0 +1,160 @@
+//! Asks single messages what neither the table nor the index could answer.
+
+use bytes::Bytes;
+
+use crate::domain::Result;
+use crate::format::mime::{RecordView, SearchText, field_values, search_text};
+use crate::imap::codec::types::Day;
+use crate::imap::search::bits::Bits;
+use crate::imap::search::plan::{Check, Plan};
+use crate::imap::search::{Rows, Scope};
+use crate::store::search::normalise;
+use crate::store::{self, Message, Read, Snapshot, Store};
+
+/// Messages read from one snapshot, so that none is held for long.
+const SNAPSHOT: usize = 32;
+
+/// Adds to `hits` those of the messages in `open` that match.
+pub(super) fn settle(
+    scope: &Scope<'_>,
+    rows: &Rows<'_>,
+    plan: &Plan,
+    open: &Bits,
+    hits: &mut Bits,
+) -> Result<()> {
+    let count = open.count();
+    if count == 0 {
+        return Ok(());
+    }
+    scope.progress.expect(count as u64);
+    let mut snapshots = Snapshots::new(scope.store);
+    for at in open.iter() {
+        let Some(message) = rows.messages.get(at) else { continue };
+        let mut reader = Reader::new(snapshots.next(), message);
+        if plan.holds(at, &mut |check| reader.check(check))? {
+            hits.insert(at);
+        }
+        scope.progress.step()?;
+    }
+    Ok(())
+}
+
+/// Gives a fresh snapshot now and then.
+pub(super) struct Snapshots<'a> {
+    store: &'a Store,
+    current: Snapshot,
+    left: usize,
+}
+
+impl<'a> Snapshots<'a> {
+    pub fn new(store: &'a Store) -> Self {
+        Self { store, current: store.read(), left: SNAPSHOT }
+    }
+
+    pub fn next(&mut self) -> &Snapshot {
+        if self.left == 0 {
+            self.current = self.store.read();
+            self.left = SNAPSHOT;
+        }
+        self.left -= 1;
+        &self.current
+    }
+}
+
+/// Reads one message, as much of it as is asked for, and that once.
+struct Reader<'a> {
+    snapshot: &'a Snapshot,
+    message: &'a Message,
+    record: Option<Bytes>,
+    texts: Option<Texts>,
+}
+
+/// A message's text in normal form, each header field apart.
+#[derive(Default)]
+struct Texts {
+    fields: Vec<String>,
+    body: String,
+}
+
+impl<'a> Reader<'a> {
+    fn new(snapshot: &'a Snapshot, message: &'a Message) -> Self {
+        Self { snapshot, message, record: None, texts: None }
+    }
+
+    fn check(&mut self, check: &Check) -> Result<bool> {
+        match check {
+            Check::Sent { order, day } => {
+                let record = self.record()?;
+                let sent = RecordView::parse(&record).ok().and_then(|record| record.sent());
+                let date = sent.map_or(Day::of(self.message.place.internal_date), |sent| {
+                    Day(i32::try_from(sent.day()).unwrap_or(i32::MAX))
+                });
+                Ok(order.holds(date, *day))
+            }
+            Check::Field { name, set, needle } => {
+                let values = self.values(name, set)?;
+                Ok(values.iter().any(|value| needle.is_in(value)))
+            }
+            Check::Body(needle) => Ok(needle.is_in_normalised(&self.texts()?.body)),
+            Check::Text(needle) => {
+                let texts = self.texts()?;
+                let in_field = |field: &String| needle.is_in_normalised(field);
+                Ok(texts.fields.iter().any(in_field) || needle.is_in_normalised(&texts.body))
+            }
+        }
+    }
+
+    /// The cold record; empty if the message was removed meanwhile.
+    fn record(&mut self) -> Result<Bytes> {
+        if let Some(record) = &self.record {
+            return Ok(record.clone());
+        }
+        let record = self.snapshot.content(self.message.place.content)?.unwrap_or_default();
+        Ok(self.record.insert(record).clone())
+    }
+
+    /// The decoded values of a header field.
+    fn values(&mut self, name: &str, set: &crate::format::mime::FieldSet) -> Result<Vec<String>> {
+        let record = self.record()?;
+        let Ok(record) = RecordView::parse(&record) else { return Ok(Vec::new()) };
+        let mut header = Vec::new();
+        if record.header_fields(set, &mut header) {
+            return Ok(field_values(&header, name));
+        }
+        let mut values = field_values(record.prefix(), name);
+        if let Some(body) = self.snapshot.body_row(self.message.place.content)? {
+            let len = u64::from(record.header_len()).min(body.at.len);
+            self.snapshot.read_body(&body.at, 0, len, &mut header)?;
+            values.extend(field_values(&header, name));
+        }
+        Ok(values)
+    }
+
+    fn texts(&mut self) -> Result<&Texts> {
+        if self.texts.is_none() {
+            let record = self.record()?;
+            let found = text_of(self.snapshot, self.message, &record)?;
+            self.texts = Some(Texts {
+                fields: found.headers.lines().map(normalise).collect(),
+                body: normalise(&found.body),
+            });
+        }
+        Ok(self.texts.get_or_insert_default())
+    }
+}
+
+fn text_of(snapshot: &Snapshot, message: &Message, record: &[u8]) -> Result<SearchText> {
+    let Some(body) = snapshot.body_row(message.place.content)? else {
+        return Ok(SearchText::default()); // removed meanwhile
+    };
+    let prefix = RecordView::parse(record).map_or(&[][..], |record| record.prefix());
+    match snapshot.with_body(&body.at, |raw| search_text(prefix, raw)) {
+        Ok(text) => Ok(text),
+        Err(store::Error::Damaged(what)) => {
+            // One damaged message must not make its mailbox unsearchable for good.
+            tracing::error!(uid = message.uid.0, %what, "a message cannot be read by a search");
+            Ok(SearchText::default())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
