@@ -76,16 +76,16 @@ struct Report<'a> {
 impl Report<'_> {
     /// multipart/report of three parts: for people, for programs, and what it is about.
     fn render(&self) -> Vec<u8> {
-        let hostname = &self.trace.via.hostname;
         let boundary = format!("report-{:016x}", u64::from_be_bytes(secret::random()));
-        // Where UTF-8 may stand, the types of RFC 6533 say so.
-        let utf8 = self.envelope.mail.smtputf8 || !self.returned.is_ascii();
+        let fields = self.status();
+        // Where UTF-8 stands, the types of RFC 6533 say so.
+        let utf8 = !self.returned.is_ascii() || !fields.is_ascii();
         let (status, headers) = match utf8 {
             true => ("message/global-delivery-status", "message/global-headers"),
             false => ("message/delivery-status", "text/rfc822-headers"),
         };
         let mut out = format!(
-            "From: Mail Delivery <postmaster@{hostname}>\r\n\
+            "From: Mail Delivery <postmaster@{domain}>\r\n\
              To: <{to}>\r\n\
              Date: {date}\r\n\
              Message-ID: <report.{id}@{hostname}>\r\n\
@@ -98,7 +98,9 @@ impl Report<'_> {
              Content-Type: text/plain; charset=utf-8\r\n\
              Content-Transfer-Encoding: 8bit\r\n\r\n\
              Your message has arrived in the mailbox of:\r\n\r\n",
+            domain = self.sender.domain(),
             to = self.sender,
+            hostname = self.trace.via.hostname,
             date = trace::date(self.trace.at),
             id = self.trace.id,
         );
@@ -106,8 +108,7 @@ impl Report<'_> {
             let _ = write!(out, "  <{}>\r\n", recipient.address);
         }
         let _ = write!(out, "\r\n--{boundary}\r\nContent-Type: {status}\r\n\r\n");
-        self.status(&mut out, utf8);
-        let _ = write!(out, "\r\n--{boundary}\r\nContent-Type: {headers}\r\n");
+        let _ = write!(out, "{fields}\r\n--{boundary}\r\nContent-Type: {headers}\r\n");
         out.push_str(if utf8 { "Content-Transfer-Encoding: 8bit\r\n\r\n" } else { "\r\n" });
         let mut out = out.into_bytes();
         out.extend_from_slice(self.returned);
@@ -116,8 +117,8 @@ impl Report<'_> {
     }
 
     /// The fields for programs (RFC 3464 §2.2, §2.3).
-    fn status(&self, out: &mut String, utf8: bool) {
-        let _ = write!(out, "Reporting-MTA: dns; {}\r\n", self.trace.via.hostname);
+    fn status(&self) -> String {
+        let mut out = format!("Reporting-MTA: dns; {}\r\n", self.trace.via.hostname);
         if let Some(envid) = &self.envelope.mail.envid {
             let _ = write!(out, "Original-Envelope-Id: {envid}\r\n");
         }
@@ -128,10 +129,7 @@ impl Report<'_> {
                 let (kind, address) = (&original.kind, &original.address);
                 let _ = write!(out, "Original-Recipient: {kind}; {address}\r\n");
             }
-            let kind = match utf8 && recipient.address.needs_smtputf8() {
-                true => "utf-8",
-                false => "rfc822",
-            };
+            let kind = if recipient.address.needs_smtputf8() { "utf-8" } else { "rfc822" };
             // A group's mail is spread, which is its own word (RFC 3461 §5.2.7.3).
             let action = if recipient.is_group() { "expanded" } else { "delivered" };
             let _ = write!(
@@ -140,5 +138,6 @@ impl Report<'_> {
                 recipient.address
             );
         }
+        out
     }
 }
