@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::charset;
 use super::encoded_word;
 use super::param::is_space;
 use super::{MAX_ADDRESSES, MAX_HEADER};
@@ -32,15 +33,16 @@ impl Address<'_> {
         }
     }
 
-    /// `local@host` of a mailbox; empty for a group's marks.
+    /// `local@host` of a mailbox; empty for a group's marks. Encoded-words stay as they are: in an
+    /// address they encode nothing (RFC 2047 §5), and must not be taken for whom they spell.
     pub fn address(&self) -> String {
-        match self {
-            Self::Mailbox { local, host, .. } if host.is_empty() => encoded_word::decode(local),
-            Self::Mailbox { local, host, .. } => {
-                format!("{}@{}", encoded_word::decode(local), encoded_word::decode(host))
-            }
-            _ => String::new(),
+        let Self::Mailbox { local, host, .. } = self else { return String::new() };
+        let mut address = charset::decode(None, local);
+        if !host.is_empty() {
+            address.push('@');
+            address.push_str(&charset::decode(None, host));
         }
+        address
     }
 }
 
@@ -177,7 +179,7 @@ impl<'a> Parser<'a> {
                     words.at_sign = Some(words.text.len());
                     words.text.push(b'@');
                 }
-                _ if is_space(byte) || byte == 0 => {}
+                _ if is_space(byte) => {}
                 _ => words.text.push(byte),
             }
         }
@@ -280,7 +282,7 @@ impl<'a> Parser<'a> {
                 return;
             }
             self.at += 1;
-            if !is_space(byte) && byte != 0 {
+            if !is_space(byte) {
                 words.text.push(byte);
             }
             if byte == b']' {

@@ -107,6 +107,12 @@ mod tests {
     }
 
     #[test]
+    fn an_encoded_address_is_not_whom_it_spells() {
+        let found = Submission::read(b"From: =?utf-8?Q?boss?=@x.test\r\n\r\n");
+        assert_eq!(found.from, ["=?utf-8?Q?boss?=@x.test"]);
+    }
+
+    #[test]
     fn a_flood_of_senders_is_noticed() {
         let flood = format!("From: {}\r\n\r\n", "a@x,".repeat(5000));
         assert!(Submission::read(flood.as_bytes()).too_many);

@@ -265,8 +265,9 @@ fn section(name: &[u8]) -> Option<(&[u8], u32, bool)> {
     Some((base, digits.parse().ok()?, extended))
 }
 
+/// White space, and NUL, which no answer may carry and which must not be all there is of a word.
 pub(super) fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0)
 }
 
 /// RFC 2045 §5.1 `token`.

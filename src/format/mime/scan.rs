@@ -409,7 +409,8 @@ fn mime_fields(header: Span, raw: &[u8]) -> MimeFields {
 
 /// The first word of a field's value, e.g. of Content-Transfer-Encoding.
 pub(super) fn first_word(value: &[u8]) -> &[u8] {
-    let value = value.trim_ascii();
-    let end = value.iter().position(|b| is_space(*b) || matches!(b, b';' | b'('));
-    value.get(..end.unwrap_or(value.len())).unwrap_or_default()
+    let ends = |b: &u8| is_space(*b) || matches!(b, b';' | b'(');
+    let start = value.iter().position(|b| !is_space(*b)).unwrap_or(value.len());
+    let value = value.get(start..).unwrap_or_default();
+    value.get(..value.iter().position(ends).unwrap_or(value.len())).unwrap_or_default()
 }

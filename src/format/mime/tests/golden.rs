@@ -130,6 +130,13 @@ fn unusable_structures_become_usable_ones() {
         ),
         format!("({EMPTY_TEXT}{} \"mixed\")", text(1, 0))
     );
+    // NULs, which no answer may carry, are no words either.
+    assert_eq!(
+        structure(
+            "Content-Type: a/b; \0=x; y=\0\r\nContent-Transfer-Encoding: \0\r\nContent-ID: \0\r\n\r\n"
+        ),
+        r#"("a" "b" ("y" "") "" NIL "7bit" 0)"#
+    );
     for message in ["rfc822", "global"] {
         let head = format!("\"message\" \"{message}\" NIL NIL NIL \"7bit\"");
         assert_eq!(
