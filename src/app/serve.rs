@@ -17,6 +17,7 @@ use super::{open, ports};
 use crate::base::limits;
 use crate::http;
 use crate::imap;
+use crate::jobs::index::Indexer;
 use crate::jobs::upkeep::Upkeep;
 use crate::login::Doorkeeper;
 use crate::net::rate::Logins;
@@ -47,6 +48,7 @@ pub struct Server {
     sender: ShutdownSender,
     tasks: Vec<JoinHandle<()>>,
     upkeep: Upkeep,
+    indexer: Indexer,
 }
 
 /// `kontor serve`.
@@ -113,6 +115,7 @@ impl Server {
             tasks: Vec::new(),
             shutdown: down,
             upkeep: Upkeep::start(context.store.clone())?,
+            indexer: Indexer::start(context.store.clone())?,
             context,
             tls,
             sender,
@@ -251,10 +254,10 @@ impl Server {
             // Helpers end with the shutdown; a hanging one must not keep the process.
             let _ = tokio::time::timeout(Duration::from_secs(1), task).await;
         }
-        let (store, upkeep) = (self.context.store.clone(), self.upkeep);
+        let (store, workers) = (self.context.store.clone(), (self.upkeep, self.indexer));
         let ended = tokio::task::spawn_blocking(move || {
-            // Waits for what it is doing at the moment, which is short.
-            drop(upkeep);
+            // Waits for what they are doing at the moment, which is short.
+            drop(workers);
             store.checkpoint()
         })
         .await;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::super::control::{CheckLine, Failure, Item, Outlet, QueueLine, Reply};
 use crate::delivery::queue;
+use crate::jobs::index;
 use crate::store::{Read, Store, backup, verify};
 
 /// Bytes of a backup that go out at once.
@@ -118,6 +119,17 @@ pub(super) fn check(store: &Store, outlet: &mut dyn Outlet) -> Result<Reply, Fai
     Ok(Reply::Checked(lines))
 }
 
-pub(super) fn reindex(_store: &Store, _outlet: &mut dyn Outlet) -> Result<Reply, Failure> {
-    Err(Failure("not yet".into()))
+/// Builds the search index anew; searches stay right meanwhile, they are only slower.
+pub(super) fn reindex(store: &Store, outlet: &mut dyn Outlet) -> Result<Reply, Failure> {
+    let mut told = Instant::now();
+    let (mut gone, mut messages) = (None, 0);
+    let built = index::rebuild(store, &mut |done| {
+        messages = done;
+        if told.elapsed() >= TELL_EVERY && gone.is_none() {
+            told = Instant::now();
+            gone = outlet.progress(format!("{done} messages")).err();
+        }
+    });
+    built.map_err(|error| Failure(format!("the search index could not be built: {error}")))?;
+    Ok(Reply::Done(format!("Indexed {messages} messages.")))
 }
