@@ -336,11 +336,13 @@ impl Session {
         let began = Instant::now();
         let Request { tag, spec, command } = request;
         if !self.may_run(spec) {
+            self.diverted.clear();
             self.settle().await?;
             encode::tagged(&mut self.wire.out, &tag, &wrong_state());
             return self.strike(Status::Bad);
         }
         if self.enabled.uid_only && spec.needs_numbers() {
+            self.diverted.clear();
             self.settle().await?;
             let text = "Message numbers are not used in this session";
             encode::tagged(&mut self.wire.out, &tag, &Reply::bad(text).with(Code::UidRequired));
@@ -349,6 +351,8 @@ impl Session {
         let command = match cmd::append::begin(self, &tag, spec, command).await {
             // An APPEND whose commit is under way; its answer comes with the group's.
             Ok(None) => {
+                // Or the next command would find this one's messages under its own numbers.
+                self.diverted.clear();
                 if self.in_flight.len() >= IN_FLIGHT {
                     self.settle().await?;
                 }
