@@ -161,7 +161,7 @@ limits! {
     connections_per_address: usize = 512, "512";
     /// New connections a second from one address that come to nothing (no log-in, no message),
     /// with ten seconds' worth saved up.
-    connects_per_second: u32 = 100, "100";
+    connects_per_second: u32 = 500, "500";
     /// Failed log-ins in ten seconds from one address; further ones wait, then are refused.
     login_attempts: u32 = 60, "60";
     /// Recipients of one message. RFC 5321 §4.5.3.1.8 asks for at least 100.

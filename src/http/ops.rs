@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Extension, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
@@ -44,8 +44,10 @@ async fn healthz(State(health): State<Health>) -> Response {
 }
 
 /// For loopback only, until administrators can log in here.
-async fn show_metrics(Extension(peer): Extension<Peer>) -> Response {
-    if !peer.is_loopback() {
+async fn show_metrics(Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
+    // A proxy on this machine speaks for somebody elsewhere, and says so.
+    let proxied = ["forwarded", "x-forwarded-for"].iter().any(|name| headers.contains_key(*name));
+    if !peer.is_loopback() || proxied {
         return StatusCode::NOT_FOUND.into_response();
     }
     measure_process();
