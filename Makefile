@@ -21,14 +21,14 @@ test: clients ## everything; says what was skipped and why
 check: ## what must be clean before a change lands
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	$(CARGO) test --locked --test main floors
+	$(CARGO) test --locked --test kontor floors
 	python3 tools/licences.py
 
 bench: ## measured comparisons; see bench/README.md
 	tools/bench.sh
 
 soak: ## the crash test, long (SOAK_MINUTES, default 30)
-	KONTOR_SOAK_MINUTES=$${SOAK_MINUTES:-30} $(CARGO) test --release --locked --test main -- --ignored --nocapture soak
+	KONTOR_SOAK_MINUTES=$${SOAK_MINUTES:-30} $(CARGO) test --release --locked --test kontor -- --ignored --nocapture soak
 
 fuzz: ## all fuzz targets, a minute each (FUZZ_SECONDS); needs nightly Rust and cargo-fuzz
 	tools/fuzz.sh

@@ -60,6 +60,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Init(init) => {
             let password = password::read(init.password)?;
+            // Before a directory is made for nothing.
+            execute::require_strong(&password)?;
             let request = Request::Init {
                 domain: init.domain,
                 hostname: init.hostname,

@@ -1,5 +1,6 @@
 //! Opening the data directory, for the server and for commands without one.
 
+use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use super::config::Config;
 use super::control::Failure;
 use super::execute::Context;
 use crate::domain::server;
-use crate::store::{Options, Store};
+use crate::store::{self, Options, Store};
 
 /// The data directory when none is named.
 const DEFAULT: &str = "data";
@@ -18,28 +19,44 @@ pub fn directory(named: Option<PathBuf>) -> PathBuf {
     named.unwrap_or_else(|| DEFAULT.into())
 }
 
+/// Why the data cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error("cannot use the data directory {0}: {1}")]
+    Directory(PathBuf, io::Error),
+    #[error("a restore to {0} was cut off; empty the directory and restore again")]
+    HalfRestored(PathBuf),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
 /// Opens the store, and makes the directory if it is missing: for its owner alone, since mail
 /// and keys lie in it.
-pub fn context(dir: &Path, config: &Config) -> Result<Context, Failure> {
-    if !dir.is_dir() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| {
-            Failure(format!("cannot make the data directory {}: {error}", dir.display()))
-        })?;
-    }
+pub fn context(dir: &Path, config: &Config) -> Result<Context, Error> {
+    prepare(dir).map_err(|error| Error::Directory(dir.into(), error))?;
     if dir.join(super::backup::UNFINISHED).exists() {
-        return Err(Failure(format!(
-            "a restore to {} was cut off; empty the directory and restore again",
-            dir.display()
-        )));
+        return Err(Error::HalfRestored(dir.into()));
+    }
+    let store = Store::open(dir, &Options::default())?;
+    Ok(Context { store, limits: Arc::new(config.limits.clone()) })
+}
+
+fn prepare(dir: &Path) -> io::Result<()> {
+    if !dir.is_dir() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     }
     let mode = std::fs::metadata(dir)?.permissions().mode();
     if mode & 0o007 != 0 {
         // Somebody may want this for the group; for everybody it is never right.
-        let closed = std::fs::Permissions::from_mode(mode & 0o7770);
-        std::fs::set_permissions(dir, closed)?;
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(mode & 0o7770))?;
     }
-    let store = Store::open(dir, &Options::default())?;
-    Ok(Context { store, limits: Arc::new(config.limits.clone()) })
+    Ok(())
 }
 
 /// The name that the server calls itself: the setting, what `kontor init` was given, or the

@@ -199,12 +199,17 @@ impl Server {
     fn start_helpers(&mut self, dir: &Path) {
         let (tls, down) = (self.tls.clone(), self.shutdown.clone());
         self.tasks.push(tokio::spawn(async move { tls.follow_files(down).await }));
-        let (context, down, dir) = (self.context.clone(), self.shutdown.clone(), dir.to_owned());
-        self.tasks.push(tokio::spawn(async move {
-            if let Err(error) = control::serve(context, &dir, down).await {
+        // Bound before anybody is told that the server is ready, so that a command given then
+        // finds it.
+        match control::Socket::bind(dir) {
+            Ok(socket) => {
+                let (context, down) = (self.context.clone(), self.shutdown.clone());
+                self.tasks.push(tokio::spawn(socket.serve(context, down)));
+            }
+            Err(error) => {
                 tracing::error!(%error, "no control socket; commands cannot reach this server");
             }
-        }));
+        }
     }
 
     /// All is well if the store can commit and no listener has ended.

@@ -3,6 +3,7 @@
 use std::io::{self, BufReader};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::server::short;
 use super::wire::{self, Answer, Ask};
@@ -10,6 +11,10 @@ use super::{Outlet, Reply, Request, SOCKET};
 use crate::app::config::Config;
 use crate::app::execute::{Context, execute};
 use crate::app::open;
+use crate::store;
+
+/// How long a server may have the data without answering.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A command did not succeed; the text is for the person who gave it.
 #[derive(Debug, thiserror::Error)]
@@ -43,26 +48,32 @@ pub enum Door {
 impl Door {
     /// Finds the way: the socket, or else the store.
     pub fn open(dir: &Path, config: &Config) -> Result<Self, Failure> {
-        if let Some(stream) = connect(dir)? {
-            return Ok(Self::Server(BufReader::new(stream)));
-        }
         if !dir.is_dir() {
             return Err(Failure(format!(
                 "there is no data directory {}; name one with --data, or make it with kontor init",
                 dir.display()
             )));
         }
-        require_own(dir)?;
-        Ok(Self::Direct(Box::new(open::context(dir, config)?)))
+        Self::open_or_make(dir, config)
     }
 
     /// The same for the command that makes the directory.
+    ///
+    /// A server that starts or stops has the data and no socket for a moment; it is waited for.
     pub fn open_or_make(dir: &Path, config: &Config) -> Result<Self, Failure> {
-        match connect(dir)? {
-            Some(stream) => Ok(Self::Server(BufReader::new(stream))),
-            None => {
-                require_own(dir)?;
-                Ok(Self::Direct(Box::new(open::context(dir, config)?)))
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(stream) = connect(dir)? {
+                return Ok(Self::Server(BufReader::new(stream)));
+            }
+            require_own(dir)?;
+            match open::context(dir, config) {
+                Ok(context) => return Ok(Self::Direct(Box::new(context))),
+                // Another process has it, or (rarely) it is of a newer version.
+                Err(open::Error::Store(store::Error::Refused(_))) if Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                Err(error) => return Err(error.into()),
             }
         }
     }

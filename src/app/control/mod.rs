@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::clock::UnixTime;
 
 pub use client::{Door, Failure, is_served};
-pub use server::serve;
+pub use server::Socket;
 
 /// The socket's name in the data directory.
 pub const SOCKET: &str = "kontor.sock";

@@ -8,6 +8,8 @@ mod upkeep;
 
 use std::sync::Arc;
 
+pub use people::require_strong;
+
 use super::control::{Failure, Outlet, Reply, Request};
 use crate::base::address::EmailAddress;
 use crate::base::limits::Limits;

@@ -19,6 +19,14 @@ const AT_ONCE: usize = 500;
 /// A password of at least this many characters is asked for where the server is set up.
 const PASSWORD: usize = 8;
 
+/// Refuses a password that is too short for whoever sets the server up.
+pub fn require_strong(password: &str) -> Result<(), Failure> {
+    if password.chars().count() < PASSWORD {
+        return Err(Failure(format!("the password must have at least {PASSWORD} characters")));
+    }
+    Ok(())
+}
+
 /// Sets up an empty data directory.
 pub(super) fn init(
     context: &Context,
@@ -29,9 +37,7 @@ pub(super) fn init(
     password: String,
 ) -> Result<Reply, Failure> {
     let store = &context.store;
-    if password.chars().count() < PASSWORD {
-        return Err(Failure(format!("the password must have at least {PASSWORD} characters")));
-    }
+    require_strong(&password)?;
     let new = new_account(context, admin, name, true, password)?;
     let (answer, admin) = (hostname.clone(), new.address.canonical());
     store.write_blocking(move |tx| {
