@@ -9,24 +9,25 @@
 //! The order of locks is base, journal, state.
 
 use std::collections::BTreeMap;
-use std::fs::{OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
+use super::directory;
 use super::disk::{Disk, RealDisk, failed};
 use super::journal::{Journal, Position};
 use super::redb::{Base, BaseRows, MIGRATIONS, Overlay};
-use super::replay::{Step, Walk, replay};
+use super::replay::replay;
 use super::segments::{Kind, Segments};
 use super::view::LocalView;
 use super::{
     Batch, BodyRef, Engine, EngineError, Key, Result, Segment, Spool, Value, View, check_limits,
+    lock,
 };
 
 /// Settings of the local engine. The defaults suit an office; tests set them low.
@@ -69,51 +70,15 @@ impl Default for EngineOptions {
 /// Memory that a row in a map takes beside its bytes, roughly.
 const ROW_OVERHEAD: usize = 112;
 
-/// The lock file in the data directory, and what it is called in messages.
-const LOCK_NAME: &str = "lock";
-
 /// Opens the engine in a directory, creating it if it does not exist. Fails with
 /// [`EngineError::Refused`] if another process uses it or a newer version wrote it.
 pub fn open_local(dir: &Path, options: &EngineOptions) -> Result<Arc<dyn Engine>> {
     let disk = RealDisk::new(dir).map_err(failed("create the data directory"))?;
-    let lock = lock_directory(dir)?;
+    let lock = directory::lock(dir)?;
+    directory::warn_if_unsafe(dir);
     let mut local = Local::open(Arc::new(disk), options)?;
     local.lock = Some(lock);
     Ok(Arc::new(local))
-}
-
-/// Takes the directory for this process until the file is closed.
-fn lock_directory(dir: &Path) -> Result<std::fs::File> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(dir.join(LOCK_NAME))
-        .map_err(failed("open the lock file"))?;
-    match file.try_lock() {
-        Ok(()) => {
-            // For the message below only, so trouble with it does not matter.
-            let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-            Ok(file)
-        }
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = (&file).take(20).read_to_string(&mut holder);
-            let holder = match holder.trim() {
-                "" => "another process".to_owned(),
-                number => format!("process {number}"),
-            };
-            Err(EngineError::Refused(format!(
-                "the data directory {} is in use by {holder}; stop it, or name another directory",
-                dir.display()
-            )))
-        }
-        Err(TryLockError::Error(source)) => {
-            Err(EngineError::Io { context: "lock the data directory", source })
-        }
-    }
 }
 
 /// The engine on a disk.
@@ -123,15 +88,15 @@ pub(super) struct Local {
     lock: Option<std::fs::File>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     options: EngineOptions,
-    segments: Arc<Segments>,
+    pub(super) segments: Arc<Segments>,
     /// Held for a whole flush.
-    base: Mutex<Base>,
+    pub(super) base: Mutex<Base>,
     /// Held for a whole commit.
     journal: Mutex<Journal>,
     /// Held for moments.
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
     view: ArcSwap<LocalView>,
     /// Something changed for the flusher.
     wake: Condvar,
@@ -140,7 +105,7 @@ struct Shared {
 }
 
 /// What is not in the base file yet.
-struct State {
+pub(super) struct State {
     base: Arc<BaseRows>,
     frozen: Option<Frozen>,
     live: Overlay,
@@ -148,7 +113,7 @@ struct State {
     /// When the oldest live row came.
     live_since: Option<Instant>,
     /// The journal's position behind the live rows.
-    end: Position,
+    pub(super) end: Position,
     /// The position that the base file holds.
     flushed: Position,
     trouble: Option<Trouble>,
@@ -182,10 +147,6 @@ impl Trouble {
             },
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Local {
@@ -245,6 +206,8 @@ impl Drop for Local {
         if let Err(error) = self.checkpoint() {
             tracing::warn!(%error, "the last flush failed; the next start replays the journal");
         }
+        // Somebody may still hold a view. The file must be at rest when the lock is given up.
+        lock(&self.shared.base).close();
     }
 }
 
@@ -320,9 +283,21 @@ impl Shared {
 
     /// Flushes what is due; what failed before is repaired first.
     fn work(&self) {
-        if let Err(error) = self.flush() {
-            tracing::error!(%error, "cannot write the store's base file; trying again");
+        match catch_unwind(AssertUnwindSafe(|| self.flush())) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(%error, "cannot write the store's base file; trying again");
+            }
+            // A mistake of ours. Without the flusher commits would wait for ever, so it lives on.
+            Err(_) => self.set_trouble(Some(false)),
         }
+    }
+
+    /// Notes that something failed, because the disk is full or not, or that all is well.
+    fn set_trouble(&self, full: Option<bool>) {
+        let retry_at = Instant::now() + self.options.retry_after;
+        lock(&self.state).trouble = full.map(|full| Trouble { full, retry_at });
+        self.flushed.notify_all();
     }
 
     /// Moves all rows that are committed by now into the base file.
@@ -333,14 +308,7 @@ impl Shared {
             // At once, so that reading goes on; if it fails, from a copy that cannot be written.
             let _ = self.reopen(&mut base);
         }
-        {
-            let mut state = lock(&self.state);
-            state.trouble = done.as_ref().err().map(|error| Trouble {
-                full: matches!(error, EngineError::Full),
-                retry_at: Instant::now() + self.options.retry_after,
-            });
-        }
-        self.flushed.notify_all();
+        self.set_trouble(done.as_ref().err().map(|error| matches!(error, EngineError::Full)));
         done
     }
 
@@ -457,53 +425,6 @@ impl Shared {
         }
         Ok(())
     }
-
-    /// Where the walk through a segment's records has to end: a commit may just be writing.
-    fn good_len(&self, segment: u32) -> Option<u64> {
-        let end = lock(&self.state).end;
-        (end.segment == segment).then_some(end.offset)
-    }
-
-    fn walk(&self, segment: u32) -> Result<Option<Walk>> {
-        let good = self.good_len(segment);
-        let mut walk = Walk::begin(&self.segments, segment, super::format::SEGMENT_HEADER)?;
-        if let (Some(walk), Some(good)) = (&mut walk, good) {
-            walk.len = walk.len.min(good);
-        }
-        Ok(walk)
-    }
-
-    /// Checks one journal segment record by record.
-    fn verify_journal(&self, segment: u32, wrong: &mut Vec<String>) -> Result<()> {
-        let Some(mut walk) = self.walk(segment)? else {
-            wrong.push(format!("segment {segment} has no header"));
-            return Ok(());
-        };
-        loop {
-            let at = walk.at;
-            let record = match walk.next()? {
-                Step::End => return Ok(()),
-                Step::Record(record) => record,
-                Step::Broken => {
-                    wrong.push(format!("segment {segment} is damaged from byte {at} on"));
-                    return Ok(());
-                }
-            };
-            for body in record.bodies(segment).unwrap_or_default() {
-                note(self.segments.check_body(walk.file(), &body), wrong)?;
-            }
-        }
-    }
-
-    fn verify_segment(&self, segment: &Segment, wrong: &mut Vec<String>) -> Result<()> {
-        if !segment.single {
-            return self.verify_journal(segment.number, wrong);
-        }
-        // One without a body was never finished, and nobody refers to it.
-        let Some(body) = self.segments.single_body(segment.number)? else { return Ok(()) };
-        let file = self.segments.file(segment.number)?;
-        note(self.segments.check_body(&*file, &body), wrong)
-    }
 }
 
 fn unwritable() -> EngineError {
@@ -511,15 +432,6 @@ fn unwritable() -> EngineError {
         context: "the journal is waiting for the disk to recover",
         source: io::ErrorKind::Other.into(),
     }
-}
-
-/// Keeps damage as a line of text; other errors end the check.
-fn note(checked: Result<()>, wrong: &mut Vec<String>) -> Result<()> {
-    match checked {
-        Err(EngineError::Damaged(what)) => wrong.push(what),
-        other => return other,
-    }
-    Ok(())
 }
 
 impl Engine for Local {
@@ -583,26 +495,11 @@ impl Engine for Local {
     }
 
     fn segments(&self) -> Result<Vec<Segment>> {
-        let active = lock(&self.shared.state).end.segment;
-        self.shared.segments.list(Some(active))
+        self.shared.list()
     }
 
     fn segment_bodies(&self, segment: u32) -> Result<Vec<BodyRef>> {
-        let shared = &*self.shared;
-        match shared.segments.kind(segment) {
-            None => return Err(EngineError::Damaged(format!("segment {segment} is missing"))),
-            Some(Kind::Single) => {
-                return Ok(shared.segments.single_body(segment)?.into_iter().collect());
-            }
-            Some(Kind::Journal) => {}
-        }
-        let mut bodies = Vec::new();
-        if let Some(mut walk) = shared.walk(segment)? {
-            while let Step::Record(record) = walk.next()? {
-                bodies.extend(record.bodies(segment).unwrap_or_default());
-            }
-        }
-        Ok(bodies)
+        self.shared.segment_bodies(segment)
     }
 
     fn remove_segment(&self, segment: u32) -> Result<bool> {
@@ -636,19 +533,6 @@ impl Engine for Local {
     }
 
     fn verify(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<String>> {
-        let mut wrong = lock(&self.shared.base).verify()?;
-        let segments = self.segments()?;
-        let all = segments.iter().map(|segment| segment.size).sum();
-        let mut done = 0;
-        for segment in &segments {
-            let checked = self.shared.verify_segment(segment, &mut wrong);
-            // One that was reclaimed meanwhile is no damage.
-            if self.shared.segments.kind(segment.number).is_some() {
-                note(checked, &mut wrong)?;
-            }
-            done += segment.size;
-            progress(done, all);
-        }
-        Ok(wrong)
+        self.shared.verify(progress)
     }
 }

@@ -12,7 +12,7 @@ use imbl::OrdMap;
 
 use super::{
     Batch, BodyRef, Engine, EngineError, Key, OnRow, Result, Segment, Spool, Value, View,
-    check_limits, checksum_matches, format,
+    check_limits, checksum_matches, format, lock,
 };
 
 /// An empty engine that keeps everything in memory.
@@ -82,7 +82,7 @@ fn now() -> i64 {
 
 impl Memory {
     fn writer(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.writer)
     }
 
     fn with_bodies<T>(&self, f: impl FnOnce(&mut Bodies) -> T) -> T {

@@ -4,6 +4,9 @@
 //! plus append-only segments that double as the journal; [`memory`] serves tests. No type of
 //! redb, and no file, leaves this module.
 
+mod backend;
+mod check;
+mod directory;
 mod disk;
 mod format;
 mod journal;
@@ -19,7 +22,7 @@ mod tests;
 mod view;
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
@@ -174,6 +177,11 @@ pub struct Segment {
     pub single: bool,
     /// Seconds since 1970 of the last write.
     pub modified: i64,
+}
+
+/// Locks a mutex, whoever panicked with it before: what is behind ours is never left half-changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Refuses keys and values that are too long. Rows out of order are a mistake of the caller.

@@ -7,23 +7,22 @@
 //! fresh handle, syncs them and opens the file anew; while even that fails, the file is opened
 //! with all writes kept in memory ([`Scratch`]), so that reading goes on.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io::{self, ErrorKind};
-use std::ops::Range;
+use std::ops::{Bound, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use imbl::OrdMap;
 use redb::{
-    Builder, Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase,
-    StorageBackend, TableDefinition, WriteTransaction,
+    Builder, CursorError, Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase,
+    StorageBackend, Table, TableDefinition, WriteTransaction,
 };
 
-use super::disk::{Disk, DiskFile, failed};
+use super::backend::{Scratch, Tracked};
+use super::disk::{Disk, failed};
 use super::journal::Position;
-use super::{EngineError, Key, Result, Value};
+use super::{EngineError, Key, Result, Value, lock};
 
 /// The file in the data directory.
 pub(super) const NAME: &str = "kontor.redb";
@@ -133,6 +132,16 @@ impl Base {
         done
     }
 
+    /// Closes the file; what still reads it gets errors.
+    pub(super) fn close(&mut self) {
+        if let Err(error) = self.database.close() {
+            tracing::warn!(%error, "closing the base file");
+        }
+        if let Some(file) = self.file.take() {
+            file.retire();
+        }
+    }
+
     /// Whether nothing can be written before [`Base::reopen`].
     pub(super) fn has_failed(&self) -> bool {
         self.failed
@@ -144,7 +153,7 @@ impl Base {
         // Whoever still reads the old snapshots keeps the old database, which must not touch
         // the file any more: dropping it may otherwise write.
         if let Some(file) = self.file.take() {
-            file.retired.store(true, Ordering::Release);
+            file.retire();
             self.doubtful.append(&mut file.unsynced());
         }
         match self
@@ -203,9 +212,8 @@ impl Base {
         let file = self.disk.open(NAME).map_err(failed("open the base file"))?;
         let scratch = Scratch::new(file).map_err(failed("read the base file"))?;
         let checked = guarded("check the base file", || {
-            let mut opened = open_database(scratch, self.cache_bytes)?;
-            let database = opened.0.as_mut().ok_or_else(closed)?;
-            database.check_integrity().map_err(refused("check the base file"))
+            open_database(scratch, self.cache_bytes)?
+                .with(|database| database.check_integrity().map_err(refused("check the base file")))
         });
         match checked {
             // Not clean but repairable is what a file looks like while it is in use.
@@ -241,18 +249,51 @@ fn write_rows(database: &Opened, rows: &Overlay, position: Position) -> Result<(
     let write = begin(database)?;
     {
         let mut table = write.open_table(ROWS).map_err(refused("write the base file"))?;
-        for (key, value) in rows {
-            match value {
-                Some(value) => table.insert(&key[..], &value[..]),
-                None => table.remove(&key[..]),
-            }
-            .map_err(refused("write the base file"))?;
-        }
+        write_sorted(&mut table, rows).map_err(refused("write the base file"))?;
         let mut meta = write.open_table(META).map_err(refused("write the base file"))?;
         meta.insert(META_JOURNAL, &position.encode()[..])
             .map_err(refused("write the base file"))?;
     }
     write.commit().map_err(refused("commit to the base file"))
+}
+
+/// Applies rows in key order.
+///
+/// New neighbours go through a cursor, which fills pages where single inserts leave each page
+/// that was split half empty.
+fn write_sorted(
+    table: &mut Table<'_, &'static [u8], &'static [u8]>,
+    rows: &Overlay,
+) -> Result<(), redb::Error> {
+    let mut rows = rows.iter();
+    let mut next = rows.next();
+    // Overwritten rows mostly come in a row too, and then looking for a gap first is in vain.
+    let mut overwriting = false;
+    while let Some((key, value)) = next {
+        let Some(value) = value else {
+            table.remove(&key[..])?;
+            next = rows.next();
+            continue;
+        };
+        if overwriting {
+            overwriting = table.insert(&key[..], &value[..])?.is_some();
+            next = rows.next();
+            continue;
+        }
+        overwriting = true;
+        let mut cursor = table.lower_bound_mut(Bound::Included(&key[..]))?;
+        while let Some((key, Some(value))) = next {
+            match cursor.insert_before(&key[..], &value[..]) {
+                Ok(()) => overwriting = false,
+                // It has to go elsewhere, or is there already.
+                Err(CursorError::UnorderedKey) => break,
+                Err(error) => return Err(error.into()),
+            }
+            next = rows.next();
+        }
+        cursor.close()?;
+    }
+    Ok(())
 }
 
 /// Creates an empty base file under another name first, so that there never is half a one.
@@ -308,8 +349,8 @@ fn migrate(database: &Opened, migrations: &[Migration]) -> Result<()> {
 }
 
 fn begin(database: &Opened) -> Result<WriteTransaction> {
-    let database = database.get()?;
-    let mut write = database.begin_write().map_err(refused("write the base file"))?;
+    let mut write =
+        database.with(|database| database.begin_write().map_err(refused("write the base file")))?;
     write
         .set_durability(Durability::Immediate)
         .map_err(|error| EngineError::Refused(error.to_string()))?;
@@ -318,38 +359,33 @@ fn begin(database: &Opened) -> Result<WriteTransaction> {
     Ok(write)
 }
 
-/// An open database, whose closing never panics.
-struct Opened(Option<Database>);
+/// An open database. Closing it never panics, and does not wait for its readers: what they have
+/// not read yet they get errors for.
+struct Opened(Mutex<Option<Database>>);
 
 fn closed() -> EngineError {
     EngineError::Io { context: "use the base file", source: io::Error::other("it is closed") }
 }
 
 impl Opened {
-    fn get(&self) -> Result<&Database> {
-        self.0.as_ref().ok_or_else(closed)
+    fn with<T>(&self, f: impl FnOnce(&mut Database) -> Result<T>) -> Result<T> {
+        f(lock(&self.0).as_mut().ok_or_else(closed)?)
     }
 
     fn read(&self) -> Result<ReadTransaction> {
-        self.get()?.begin_read().map_err(refused("read the base file"))
+        self.with(|database| database.begin_read().map_err(refused("read the base file")))
     }
 
-    fn close(mut self) -> Result<()> {
-        match self.0.take() {
-            Some(database) => database.close().map_err(refused("close the base file")),
-            None => Ok(()),
-        }
+    fn close(&self) -> Result<()> {
+        let Some(database) = lock(&self.0).take() else { return Ok(()) };
+        guarded("close the base file", || database.close().map_err(refused("close the base file")))
     }
 }
 
 impl Drop for Opened {
     fn drop(&mut self) {
-        let database = self.0.take();
-        if let Err(error) = guarded("close the base file", || {
-            drop(database);
-            Ok(())
-        }) {
-            tracing::error!(%error, "closing the base file");
+        if let Err(error) = self.close() {
+            tracing::debug!(%error, "closing the base file");
         }
     }
 }
@@ -363,7 +399,7 @@ fn open_database(backend: impl StorageBackend, cache_bytes: usize) -> Result<Ope
             tracing::warn!(percent, "the base file is being repaired");
         });
         let database = builder.create_with_backend(backend);
-        Ok(Opened(Some(database.map_err(refused("open the base file"))?)))
+        Ok(Opened(Mutex::new(Some(database.map_err(refused("open the base file"))?))))
     })
 }
 
@@ -385,160 +421,5 @@ fn refused<E: Into<redb::Error>>(context: &'static str) -> impl FnOnce(E) -> Eng
         redb::Error::Io(source) => failed(context)(source),
         redb::Error::Corrupted(what) => EngineError::Damaged(what),
         other => EngineError::Io { context, source: io::Error::other(other) },
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The file as redb sees it, remembering what was written since the last sync.
-#[derive(Clone, Debug)]
-struct Tracked {
-    file: Arc<dyn DiskFile>,
-    unsynced: Arc<Mutex<Vec<Range<u64>>>>,
-    /// Nothing may be written any more.
-    retired: Arc<AtomicBool>,
-}
-
-impl Tracked {
-    fn new(file: Arc<dyn DiskFile>) -> Self {
-        Self { file, unsynced: Arc::default(), retired: Arc::default() }
-    }
-
-    fn unsynced(&self) -> Vec<Range<u64>> {
-        std::mem::take(&mut lock(&self.unsynced))
-    }
-
-    fn writable(&self) -> io::Result<()> {
-        if self.retired.load(Ordering::Acquire) {
-            return Err(io::Error::other("the base file was opened anew"));
-        }
-        Ok(())
-    }
-}
-
-impl StorageBackend for Tracked {
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.file.read_at(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.writable()?;
-        self.file.set_len(len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.writable()?;
-        let mut before = self.unsynced();
-        self.file.sync_data().inspect_err(|_| lock(&self.unsynced).append(&mut before))
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.writable()?;
-        let range = offset..offset + data.len() as u64;
-        {
-            let mut unsynced = lock(&self.unsynced);
-            match unsynced.last_mut() {
-                Some(last) if last.end == range.start => last.end = range.end,
-                _ => unsynced.push(range),
-            }
-        }
-        self.file.write_at(offset, &[data])
-    }
-}
-
-const PAGE: u64 = 4096;
-
-/// A file whose writes stay in memory.
-#[derive(Debug)]
-struct Scratch {
-    file: Arc<dyn DiskFile>,
-    /// How much of the file shows: less once it was cut.
-    shown: AtomicU64,
-    len: AtomicU64,
-    pages: Mutex<HashMap<u64, Box<[u8]>>>,
-}
-
-impl Scratch {
-    fn new(file: Arc<dyn DiskFile>) -> io::Result<Self> {
-        let len = file.len()?;
-        let (shown, len) = (AtomicU64::new(len), AtomicU64::new(len));
-        Ok(Self { file, shown, len, pages: Mutex::new(HashMap::new()) })
-    }
-
-    /// What the file has at a place, zeros behind its end.
-    fn read_file(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let shown = self.shown.load(Ordering::Acquire);
-        let inside = shown.saturating_sub(offset).min(out.len() as u64) as usize;
-        let (head, tail) = out.split_at_mut(inside);
-        tail.fill(0);
-        if head.is_empty() { Ok(()) } else { self.file.read_at(offset, head) }
-    }
-}
-
-/// The parts of `offset..offset + len` that lie in one page each: page, range in it, range in the
-/// whole.
-fn pages(offset: u64, len: usize) -> impl Iterator<Item = (u64, Range<usize>, Range<usize>)> {
-    let mut done = 0;
-    std::iter::from_fn(move || {
-        let at = offset + done as u64;
-        let within = (at % PAGE) as usize;
-        let size = (PAGE as usize - within).min(len - done);
-        let part = done..done + size;
-        done += size;
-        (size > 0).then_some((at / PAGE, within..within + size, part))
-    })
-}
-
-impl StorageBackend for Scratch {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.len.load(Ordering::Acquire))
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.read_file(offset, out)?;
-        let changed = lock(&self.pages);
-        if changed.is_empty() {
-            return Ok(());
-        }
-        for (page, within, part) in pages(offset, out.len()) {
-            if let Some(bytes) = changed.get(&page) {
-                out[part].copy_from_slice(&bytes[within]);
-            }
-        }
-        Ok(())
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        // What was cut off is zero when it grows again.
-        self.shown.fetch_min(len, Ordering::AcqRel);
-        lock(&self.pages).retain(|page, _| page * PAGE < len);
-        self.len.store(len, Ordering::Release);
-        Ok(())
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut changed = lock(&self.pages);
-        for (page, within, part) in pages(offset, data.len()) {
-            let bytes = match changed.entry(page) {
-                Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => {
-                    let mut bytes = vec![0; PAGE as usize].into_boxed_slice();
-                    self.read_file(page * PAGE, &mut bytes)?;
-                    entry.insert(bytes)
-                }
-            };
-            bytes[within].copy_from_slice(&data[part]);
-        }
-        Ok(())
     }
 }

@@ -253,6 +253,24 @@ fn a_second_process_is_refused() {
 }
 
 #[test]
+fn a_view_that_outlives_the_engine_does_not_hold_the_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open_local(dir.path(), &EngineOptions { cache_bytes: 0, ..small() }).unwrap();
+    for i in 0..500 {
+        put(&*engine, &format!("key {i:04}"), &"value ".repeat(20));
+    }
+    engine.checkpoint().unwrap();
+    let view = engine.view();
+    drop(engine);
+    assert!(view.scan(b"", &[0xff], &mut |_, _| ControlFlow::Continue(())).is_err());
+    let again = open_local(dir.path(), &small()).unwrap();
+    put(&*again, "key 0000", "new");
+    drop(view);
+    assert_eq!(again.verify(&mut |_, _| ()).unwrap(), Vec::<String>::new());
+    assert_eq!(scan(&*again.view(), b"", &[0xff], 1000, false).len(), 500);
+}
+
+#[test]
 fn too_long_rows_are_refused() {
     for (engine, _dir) in both() {
         let long = vec![0; MAX_KEY + 1];
