@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::metrics::Metric;
+use crate::base::uidset::UidSet;
 use crate::imap::Front;
 use crate::imap::cmd;
 use crate::imap::codec::decode::{self, Dialect};
@@ -250,6 +251,12 @@ impl Session {
                     Ok(request) => return self.command(request).await,
                     Err(error) => {
                         self.settle().await?;
+                        if let (Some(Code::BadCharset(_)), Some(view)) =
+                            (&error.reply.code, &mut self.view)
+                        {
+                            // A pipelined STORE must not hit what `$` was before (RFC 5182 §2.1).
+                            view.saved = UidSet::new();
+                        }
                         self.say(error.tag.as_ref(), &error.reply);
                         self.diverted.clear();
                         return self.strike(error.reply.status);

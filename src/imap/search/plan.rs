@@ -71,7 +71,7 @@ pub(super) enum Plan {
     And(Vec<Plan>),
     Or(Vec<Plan>),
     Not(Box<Plan>),
-    Open { verdicts: Verdicts, check: Check },
+    Open { verdicts: Verdicts, check: Box<Check> },
 }
 
 /// What is known of messages; of those in neither set that they do not match.
@@ -434,7 +434,7 @@ fn open(verdicts: Verdicts, check: Check) -> Plan {
     if verdicts.maybe.is_empty() {
         Plan::Known(verdicts.sure)
     } else {
-        Plan::Open { verdicts, check }
+        Plan::Open { verdicts, check: Box::new(check) }
     }
 }
 
