@@ -15,7 +15,7 @@ use crate::imap::codec::encode;
 use crate::imap::codec::frame::{Announced, Event, Framer, Limits};
 use crate::imap::codec::table::{self, Offer, Spec, State};
 use crate::imap::codec::types::{Code, Reply, Request, Status, Tag};
-use crate::imap::failure::{Failure, Result};
+use crate::imap::failure::{Failure, Result, try_create};
 use crate::imap::search::Contexts;
 use crate::imap::sync::Keywords;
 use crate::imap::view::View;
@@ -298,12 +298,10 @@ impl Session {
         if announced.sync {
             self.settle().await?;
         }
-        if let Some(account) = self.login.as_ref().map(|login| login.account.id)
-            && let Err(error) =
-                crate::domain::quota::require(&self.store().read(), account, announced.size)
-            && let Failure::Reply(reply) = Failure::from(error)
+        if announced.message
+            && let Err(failure) = self.may_come(announced.size)
         {
-            self.wire.framer.refuse(reply);
+            self.wire.framer.refuse(reply_of(failure));
             return Ok(());
         }
         if announced.diverted.is_some() {
@@ -316,6 +314,19 @@ impl Session {
         if announced.sync {
             self.wire.out.extend_from_slice(b"+ Go ahead\r\n");
             self.wire.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a message of this size could be stored where the command wants it.
+    fn may_come(&self, size: u64) -> Result<()> {
+        let account = self.account()?.id;
+        let snapshot = self.store().read();
+        crate::domain::quota::require(&snapshot, account, size)?;
+        let dialect = Dialect { utf8: self.enabled.utf8 || self.enabled.rev2 };
+        if let Some(name) = decode::append_mailbox(&self.wire.framer.pending(), dialect) {
+            crate::domain::mailbox::find(&snapshot, account, name.as_str())
+                .map_err(|error| try_create(Failure::from(error)))?;
         }
         Ok(())
     }
