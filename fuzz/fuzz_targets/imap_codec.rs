@@ -17,7 +17,7 @@ fuzz_target!(|input: (bool, bool, bool, usize, &[u8])| {
         while let Some(event) = framer.next_event() {
             match event {
                 Event::Command(frame) => {
-                    if let Ok(request) = decode(&frame, Dialect { utf8 }) {
+                    if let Ok(request) = decode(&frame, Dialect { utf8, ..Dialect::default() }) {
                         if let Command::List(args) = &request.command {
                             for pattern in &args.patterns {
                                 Matcher::new(pattern).matches("INBOX/a");
@@ -27,7 +27,8 @@ fuzz_target!(|input: (bool, bool, bool, usize, &[u8])| {
                     }
                 }
                 Event::Literal(_) => {
-                    let _ = append_mailbox(&framer.pending(), Dialect { utf8 });
+                    let _ =
+                        append_mailbox(&framer.pending(), Dialect { utf8, ..Dialect::default() });
                     if refuses {
                         framer.refuse(Reply::no("no"));
                     }

@@ -246,7 +246,10 @@ impl Session {
     async fn event(&mut self, event: Event) -> Result<Next> {
         match event {
             Event::Command(frame) => {
-                let dialect = Dialect { utf8: self.enabled.utf8 || self.enabled.rev2 };
+                let dialect = Dialect {
+                    utf8: self.enabled.utf8 || self.enabled.rev2,
+                    utf8_accept: self.enabled.utf8,
+                };
                 match decode::decode(&frame, dialect) {
                     Ok(request) => return self.command(request).await,
                     Err(error) => {

@@ -210,8 +210,8 @@ proptest! {
         framer.push(&bytes);
         while let Some(event) = framer.next_event() {
             if let Event::Command(frame) = event {
-                let _ = decode(&frame, Dialect { utf8 });
-                let _ = crate::imap::codec::decode::append_mailbox(&frame, Dialect { utf8 });
+                let _ = decode(&frame, Dialect { utf8, ..Dialect::default() });
+                let _ = crate::imap::codec::decode::append_mailbox(&frame, Dialect { utf8, ..Dialect::default() });
             }
         }
     }
