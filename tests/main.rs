@@ -2,4 +2,14 @@
 //! people's clients.
 
 mod app;
+mod cli;
+mod clients;
+mod corpus;
+mod crash;
+mod faults;
 mod floors;
+mod imap;
+mod sessions;
+mod smtp;
+mod submission;
+mod support;
