@@ -6,6 +6,14 @@
 //! file holds is unknown. [`Base::reopen`] then writes the doubtful ranges once more through a
 //! fresh handle, syncs them and opens the file anew; while even that fails, the file is opened
 //! with all writes kept in memory ([`Scratch`]), so that reading goes on.
+//!
+//! # FORMAT, version 1
+//!
+//! `kontor.redb` is a redb file (its format 3) with two tables. `rows`, bytes to bytes, is the key
+//! space. `meta`, text to bytes, has `format`, the version as 4 bytes, and `journal`, the position
+//! up to which rows are included: segment (4 bytes), offset (8), number of the next group (8), all
+//! little endian. A new file is built as `kontor.redb.new` and renamed, so there never is half a
+//! one.
 
 use std::io::{self, ErrorKind};
 use std::ops::{Bound, Range};
@@ -296,7 +304,7 @@ fn write_sorted(
     Ok(())
 }
 
-/// Creates an empty base file under another name first, so that there never is half a one.
+/// Creates an empty base file, under another name first.
 fn create(disk: &dyn Disk, cache_bytes: usize, migrations: &[Migration]) -> Result<()> {
     let file = disk.create(NEW_NAME).map_err(failed("create the base file"))?;
     let database = open_database(Tracked::new(file), cache_bytes)?;

@@ -137,6 +137,9 @@ impl Segments {
             file => file.map_err(failed("open a segment"))?,
         };
         let mut index = self.write();
+        if !index.kinds.contains_key(&number) {
+            return Err(missing()); // removed meanwhile; its space is not to be held
+        }
         if index.files.len() >= OPEN_FILES {
             // Whichever: opening one again costs microseconds. The writers hold their own.
             let some = index.files.keys().copied().take(OPEN_FILES / 4).collect::<Vec<_>>();

@@ -2,7 +2,7 @@
 //! would survive a power cut, and can fail at the n-th operation, run full, or lose an arbitrary
 //! part of what was not synced.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -53,6 +53,34 @@ struct Content {
     live: Vec<u8>,
     durable: Vec<u8>,
     pending: Vec<Change>,
+    /// The pages that take up room: a file that was only made longer takes none.
+    pages: BTreeSet<u64>,
+}
+
+/// How a disk gives out room.
+const PAGE: u64 = 512;
+
+impl Content {
+    fn new(image: Vec<u8>) -> Self {
+        let pages = (0..(image.len() as u64).div_ceil(PAGE)).collect();
+        Self { live: image.clone(), durable: image, pending: Vec::new(), pages }
+    }
+
+    /// Takes room for a write of `len` bytes; returns how many of them there is room for.
+    fn take_pages(&mut self, offset: u64, len: usize, mut free: u64) -> usize {
+        let end = offset + len as u64;
+        for page in offset / PAGE..end.div_ceil(PAGE) {
+            if self.pages.contains(&page) {
+                continue;
+            }
+            if free < PAGE {
+                return (page * PAGE).saturating_sub(offset) as usize;
+            }
+            free -= PAGE;
+            self.pages.insert(page);
+        }
+        len
+    }
 }
 
 #[derive(Clone)]
@@ -177,7 +205,7 @@ impl World {
                 }
             }
             world.names.insert(name, world.files.len());
-            world.files.push(Content { live: image.clone(), durable: image, pending: Vec::new() });
+            world.files.push(Content::new(image));
         }
         world.durable_names = world.names.clone();
         SimulatedDisk(Arc::new(Mutex::new(world)))
@@ -203,12 +231,16 @@ impl World {
     }
 
     fn used(&self) -> u64 {
-        self.names.values().map(|file| self.files[*file].live.len() as u64).sum()
+        self.names.values().map(|file| self.files[*file].pages.len() as u64 * PAGE).sum()
     }
 
     fn change(&mut self, file: usize, change: Change) {
-        change.apply(&mut self.files[file].live);
-        self.files[file].pending.push(change);
+        let content = &mut self.files[file];
+        change.apply(&mut content.live);
+        if let Change::SetLen(len) = change {
+            content.pages.split_off(&len.div_ceil(PAGE));
+        }
+        content.pending.push(change);
     }
 
     fn find(&self, name: &str) -> io::Result<usize> {
@@ -367,18 +399,16 @@ impl DiskFile for SimulatedFile {
     fn write_at(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
         let mut data = parts.concat();
         let mut world = self.disk.world();
-        let content = &mut world.files[self.file];
-        let len = content.live.len() as u64;
         // Pending already while the hook looks: a cut during the write keeps any part of it.
-        content.pending.push(Change::Write(offset, data.clone()));
+        world.files[self.file].pending.push(Change::Write(offset, data.clone()));
         let counted = world.count();
         world.files[self.file].pending.pop();
-        let free =
-            world.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(world.used()));
-        let growth = (offset + data.len() as u64).saturating_sub(len);
+        let used = world.used();
+        let free = world.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(used));
+        let fits = world.files[self.file].take_pages(offset, data.len(), free);
         let mut done = Ok(());
-        if growth > free {
-            data.truncate(data.len().saturating_sub((growth - free) as usize));
+        if fits < data.len() {
+            data.truncate(fits);
             done = Err(ErrorKind::StorageFull.into());
         }
         if counted.is_err() {

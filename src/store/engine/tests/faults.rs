@@ -271,3 +271,30 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
         assert_eq!(recover(&disk), model);
     }
 }
+
+#[test]
+fn the_base_file_survives_a_full_disk() {
+    let mut met = 0;
+    for room in (600..30_000).step_by(613) {
+        let disk = SimulatedDisk::default();
+        let engine = open(&disk).unwrap();
+        let mut model = Model::new();
+        disk.set_room(Some(room));
+        for number in 1..=40 {
+            let (batch, done) = run_step(&engine, number);
+            if done.is_ok() {
+                apply(&mut model, &batch);
+            }
+            met += u32::from(matches!(engine.checkpoint(), Err(EngineError::Full)));
+            assert_eq!(all_rows(&engine), model, "room for {room}, step {number}");
+        }
+        let cut = disk.world().after_power_cut(Survives::Some { block: 512, seed: room });
+        assert_eq!(recover(&cut), model, "room for {room}, then a cut");
+        disk.set_room(None);
+        engine.checkpoint().unwrap();
+        assert!(engine.writable());
+        assert_eq!(engine.verify(&mut |_, _| ()).unwrap(), Vec::<String>::new());
+        assert_eq!(all_rows(&engine), model);
+    }
+    assert!(met > 20, "{met} flushes met a full disk");
+}
