@@ -68,7 +68,8 @@ impl Members {
                     self.accounts.insert(id);
                 }
                 Some(AddressRow::Group(group)) => {
-                    if depth > 0 && self.groups.insert(address.canonical()) {
+                    let unseen = depth > 0 && self.groups.insert(address.canonical());
+                    if unseen {
                         self.add(read, &group.members, depth - 1)?;
                     }
                 }

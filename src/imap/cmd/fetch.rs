@@ -17,7 +17,7 @@ pub(super) async fn fetch(session: &mut Session, args: FetchArgs) -> Result<Repl
     let uid_only = session.enabled.uid_only;
     let by_uid = args.set.by == By::Uid;
     session.enabled.condstore |=
-        args.changed_since.is_some() || args.items.iter().any(|item| *item == FetchItem::ModSeq);
+        args.changed_since.is_some() || args.items.contains(&FetchItem::ModSeq);
     let view = session.view()?;
     let named = view.resolve(&args.set).ok_or_else(|| Reply::bad("No such message number"))?;
     let mut also = Vec::new();

@@ -116,7 +116,7 @@ proptest! {
         for (at, batch) in (1..).zip(&batches) {
             model.add(&index, batch, at);
             second.add(&memory, batch, at);
-            if flush > 0 && at as usize % flush == 0 {
+            if flush > 0 && (at as usize).is_multiple_of(flush) {
                 index.flush(&index.account(ANNA).unwrap()).unwrap();
             }
         }
@@ -384,7 +384,7 @@ fn searches_go_on_beside_indexing() {
         let mut last = 0;
         while !done.load(Ordering::Relaxed) {
             let found = sure(&index, "all");
-            assert!(found >= last && found % 10 == 0, "{last} then {found}");
+            assert!(found >= last && found.is_multiple_of(10), "{last} then {found}");
             last = found;
         }
     });
