@@ -17,6 +17,7 @@ mod wire;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use crate::base::clock::UnixTime;
 use crate::base::id::{MailboxId, Uid};
 use crate::base::limits::Limits;
 use crate::base::uidset::UidSet;
@@ -41,13 +42,15 @@ pub struct Front {
     pub(crate) settings: Settings,
     pub(crate) store: Store,
     recent: Recent,
+    started: UnixTime,
     pub(crate) search: search::Shared,
 }
 
 impl Front {
     pub fn new(settings: Settings, store: Store) -> Arc<Self> {
         let (recent, search) = (Recent::default(), search::Shared::default());
-        Arc::new(Self { settings, store, recent, search })
+        let started = store.clock().now();
+        Arc::new(Self { settings, store, recent, started, search })
     }
 }
 
@@ -69,14 +72,19 @@ impl crate::net::Front for Front {
 
 /// Which messages are recent (RFC 3501 §2.3.2): for each mailbox the first UID that no session
 /// was told of yet. IMAP4rev2 has dropped the idea; it is kept in memory only, and after a
-/// restart nothing is recent.
+/// restart what came before it is not recent.
 type Recent = Mutex<HashMap<MailboxId, Uid>>;
 
 impl Front {
     /// The recent messages of a mailbox. With `take` they are recent for nobody else any more.
     pub(crate) fn recent(&self, mailbox: &Mailbox, take: bool) -> UidSet {
+        let known = |recent: &Recent| {
+            let recent = recent.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            recent.get(&mailbox.id).copied()
+        };
+        let first = known(&self.recent).unwrap_or_else(|| self.first_since_start(mailbox));
         let mut known = self.recent.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let first = known.entry(mailbox.id).or_insert(mailbox.uid_next);
+        let first = known.entry(mailbox.id).or_insert(first);
         let recent = match *first < mailbox.uid_next {
             true => UidSet::range(first.0, mailbox.uid_next.0 - 1),
             false => UidSet::new(),
@@ -85,5 +93,13 @@ impl Front {
             *first = mailbox.uid_next;
         }
         recent
+    }
+
+    /// The first message that came into the mailbox after the server was started.
+    fn first_since_start(&self, mailbox: &Mailbox) -> Uid {
+        let Ok(Some(table)) = self.store.table(mailbox.id) else { return mailbox.uid_next };
+        let newest = table.iter().rev();
+        let since = newest.take_while(|message| message.place.saved >= self.started);
+        since.last().map_or(mailbox.uid_next, |message| message.uid)
     }
 }

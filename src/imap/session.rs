@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::metrics::Metric;
+use crate::base::uidset::UidSet;
 use crate::imap::Front;
 use crate::imap::cmd;
 use crate::imap::codec::decode::{self, Dialect};
@@ -14,7 +15,7 @@ use crate::imap::codec::encode;
 use crate::imap::codec::frame::{Announced, Event, Framer, Limits};
 use crate::imap::codec::table::{self, Offer, Spec, State};
 use crate::imap::codec::types::{Code, Reply, Request, Status, Tag};
-use crate::imap::failure::{Failure, Result};
+use crate::imap::failure::{Failure, Result, try_create};
 use crate::imap::search::Contexts;
 use crate::imap::sync::Keywords;
 use crate::imap::view::View;
@@ -242,14 +243,25 @@ impl Session {
         Ok(Next::End)
     }
 
+    /// How this client's bytes are read, by what it has switched on.
+    fn dialect(&self) -> Dialect {
+        let utf8 = self.enabled.utf8 || self.enabled.rev2;
+        Dialect { utf8, utf8_accept: self.enabled.utf8 }
+    }
+
     async fn event(&mut self, event: Event) -> Result<Next> {
         match event {
             Event::Command(frame) => {
-                let dialect = Dialect { utf8: self.enabled.utf8 || self.enabled.rev2 };
-                match decode::decode(&frame, dialect) {
+                match decode::decode(&frame, self.dialect()) {
                     Ok(request) => return self.command(request).await,
                     Err(error) => {
                         self.settle().await?;
+                        if let (Some(Code::BadCharset(_)), Some(view)) =
+                            (&error.reply.code, &mut self.view)
+                        {
+                            // A pipelined STORE must not hit what `$` was before (RFC 5182 §2.1).
+                            view.saved = UidSet::new();
+                        }
                         self.say(error.tag.as_ref(), &error.reply);
                         self.diverted.clear();
                         return self.strike(error.reply.status);
@@ -291,12 +303,10 @@ impl Session {
         if announced.sync {
             self.settle().await?;
         }
-        if let Some(account) = self.login.as_ref().map(|login| login.account.id)
-            && let Err(error) =
-                crate::domain::quota::require(&self.store().read(), account, announced.size)
-            && let Failure::Reply(reply) = Failure::from(error)
+        if announced.message
+            && let Err(failure) = self.may_come(announced.size)
         {
-            self.wire.framer.refuse(reply);
+            self.wire.framer.refuse(reply_of(failure));
             return Ok(());
         }
         if announced.diverted.is_some() {
@@ -309,6 +319,18 @@ impl Session {
         if announced.sync {
             self.wire.out.extend_from_slice(b"+ Go ahead\r\n");
             self.wire.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a message of this size could be stored where the command wants it.
+    fn may_come(&self, size: u64) -> Result<()> {
+        let account = self.account()?.id;
+        let snapshot = self.store().read();
+        crate::domain::quota::require(&snapshot, account, size)?;
+        if let Some(name) = decode::append_mailbox(&self.wire.framer.pending(), self.dialect()) {
+            crate::domain::mailbox::find(&snapshot, account, name.as_str())
+                .map_err(|error| try_create(Failure::from(error)))?;
         }
         Ok(())
     }

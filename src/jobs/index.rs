@@ -186,16 +186,9 @@ impl<'a> Follower<'a> {
         let covered = self.store.search().covered(account)?;
         let mut batch = Batch::default();
         for (mailbox, uids) in &changed {
-            let mut uids = uids.uids().peekable();
-            while uids.peek().is_some() {
-                // A fresh snapshot for each batch: it may take seconds to get there.
-                let read = self.store.read();
-                while let Some(uid) = uids.next() {
-                    self.message(&read, *mailbox, uid, &covered, &mut batch)?;
-                    if batch.is_full() {
-                        break;
-                    }
-                }
+            for uid in uids.uids() {
+                // A fresh snapshot for each: there may be gigabytes to read.
+                self.message(&self.store.read(), *mailbox, uid, &covered, &mut batch)?;
                 if batch.is_full() {
                     self.hand_over(account, &mut batch, position, report)?;
                 }

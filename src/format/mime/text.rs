@@ -257,11 +257,23 @@ fn put_part(raw: &[u8], tree: &Tree, id: EntityId, entity: &Entity, out: &mut St
     }
 }
 
+/// Fields, and the lines between that are none: a message may be a single word.
 fn put_fields(header: &[u8], out: &mut String) {
+    let mut end = 0;
     for field in indexed_fields(header) {
+        put_lines(header.get(end..field.span.start).unwrap_or_default(), out);
+        end = field.span.end;
         out.push_str(&String::from_utf8_lossy(field.name));
         out.push_str(": ");
         out.push_str(&encoded_word::decode(field.value));
+        out.push('\n');
+    }
+    put_lines(header.get(end..header.len().min(MAX_HEADER)).unwrap_or_default(), out);
+}
+
+fn put_lines(bytes: &[u8], out: &mut String) {
+    for line in String::from_utf8_lossy(bytes).lines().map(str::trim).filter(|l| !l.is_empty()) {
+        out.push_str(line);
         out.push('\n');
     }
 }

@@ -18,10 +18,8 @@ pub(super) async fn select(session: &mut Session, args: SelectArgs) -> Result<Re
     // The old mailbox is closed even if the new one cannot be opened (RFC 9051 §6.3.2).
     if session.view.take().is_some() {
         session.contexts.clear();
-        if session.enabled.qresync || session.enabled.rev2 {
-            let closed = Reply::ok("The previous mailbox is closed").with(Code::Closed);
-            encode::untagged(&mut session.wire.out, &closed);
-        }
+        let closed = Reply::ok("The previous mailbox is closed").with(Code::Closed);
+        encode::untagged(&mut session.wire.out, &closed);
     }
     if let Some(resync) = &args.qresync
         && !session.enabled.qresync

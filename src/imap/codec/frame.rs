@@ -450,7 +450,9 @@ impl Framer {
         let announced = announcement(self.input.get(..end).unwrap_or_default());
         self.input.advance(end + 1);
         self.scanned = 0;
+        self.skipped = self.skipped.saturating_add(end as u64 + 1);
         match announced {
+            _ if self.skipped > self.limits.swallow => {}
             Some((size, false, _)) => self.skip_literal(size),
             _ => self.state = State::Refused,
         }

@@ -13,7 +13,7 @@ use crate::imap::search::bits::Bits;
 use crate::imap::search::{Rows, Scope};
 use crate::store::Message;
 use crate::store::rows::flags::Flags;
-use crate::store::search::{Field, Needle, Verdict};
+use crate::store::search::{ContentSet, Field, Needle};
 
 /// Conditions on texts in one search. Mail programs make chains of hundreds (one for each address
 /// of an address book); each costs a walk through the index.
@@ -71,7 +71,7 @@ pub(super) enum Plan {
     And(Vec<Plan>),
     Or(Vec<Plan>),
     Not(Box<Plan>),
-    Open { verdicts: Verdicts, check: Check },
+    Open { verdicts: Verdicts, check: Box<Check> },
 }
 
 /// What is known of messages; of those in neither set that they do not match.
@@ -147,7 +147,7 @@ impl Plan {
 
 /// Settles what can be settled without reading messages.
 pub(super) fn compile(scope: &Scope<'_>, rows: &Rows<'_>, key: &SearchKey) -> Result<Plan> {
-    let mut compiler = Compiler { scope, rows, texts: 0 };
+    let mut compiler = Compiler { scope, rows, texts: 0, contents: None };
     compiler.compile(key, &Bits::all(rows.len()))
 }
 
@@ -155,6 +155,7 @@ struct Compiler<'a> {
     scope: &'a Scope<'a>,
     rows: &'a Rows<'a>,
     texts: usize,
+    contents: Option<Contents>,
 }
 
 impl Compiler<'_> {
@@ -379,20 +380,52 @@ impl Compiler<'_> {
                 return Ok(Verdicts { sure: none, maybe: within.clone() });
             }
         };
-        let mut verdicts = Verdicts { sure: Bits::none(len), maybe: Bits::none(len) };
-        for (at, content) in self.contents(within) {
-            match found.verdict(content) {
-                Verdict::Yes => verdicts.sure.insert(at),
-                Verdict::Maybe => verdicts.maybe.insert(at),
-                Verdict::No => {}
-            }
-        }
+        let Some(covered) = found.covered() else {
+            return Ok(Verdicts { sure: within.clone(), maybe: Bits::none(len) });
+        };
+        let contents = self.contents.get_or_insert_with(|| Contents::of(self.rows));
+        let mut open = contents.set.clone();
+        open.subtract(covered);
+        open.union(found.possible());
+        let mut verdicts =
+            Verdicts { sure: contents.places(found.sure()), maybe: contents.places(&open) };
+        verdicts.sure.intersect(within);
+        verdicts.maybe.intersect(within);
         Ok(verdicts)
     }
+}
 
-    fn contents(&self, within: &Bits) -> impl Iterator<Item = (usize, ContentId)> {
-        let messages = &self.rows.messages;
-        within.iter().filter_map(|at| Some((at, messages.get(at)?.place.content)))
+/// The contents of a mailbox's messages, for questions to the index.
+struct Contents {
+    set: ContentSet,
+    /// Each with its places, ascending. Copies of a message share their content.
+    places: Vec<(ContentId, u32)>,
+}
+
+impl Contents {
+    fn of(rows: &Rows<'_>) -> Self {
+        let all = rows.messages.iter().zip(0..);
+        let mut places: Vec<_> = all.map(|(message, at)| (message.place.content, at)).collect();
+        // Nearly sorted already: contents are numbered as they come.
+        places.sort_unstable();
+        Self { set: places.iter().map(|(content, _)| *content).collect(), places }
+    }
+
+    fn places(&self, set: &ContentSet) -> Bits {
+        let mut bits = Bits::none(self.places.len());
+        // An account may have a million of them, this mailbox some.
+        let mut mine = self.set.clone();
+        mine.intersect(set);
+        let mut set = mine.iter().peekable();
+        for (content, at) in &self.places {
+            while set.next_if(|next| next < content).is_some() {}
+            match set.peek() {
+                Some(next) if next == content => bits.insert(*at as usize),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        bits
     }
 }
 
@@ -401,7 +434,7 @@ fn open(verdicts: Verdicts, check: Check) -> Plan {
     if verdicts.maybe.is_empty() {
         Plan::Known(verdicts.sure)
     } else {
-        Plan::Open { verdicts, check }
+        Plan::Open { verdicts, check: Box::new(check) }
     }
 }
 

@@ -281,6 +281,18 @@ fn modseq_is_at_or_after() {
 }
 
 #[test]
+fn lines_that_are_no_fields_are_found() {
+    let office = Office::new();
+    office.add_all(&["Hello", "Subject: a\na stray line\nTo: b\n\nbody\n"]);
+    for _ in 0..2 {
+        assert_eq!(office.search(&SearchKey::Text("hello".into())), [1]);
+        assert_eq!(office.search(&SearchKey::Text("stray line".into())), [2]);
+        assert_eq!(office.search(&header("to", "b")), [2]);
+        office.index();
+    }
+}
+
+#[test]
 fn a_cancelled_search_ends() {
     let office = sample();
     office.within(|scope| {

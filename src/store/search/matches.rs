@@ -51,6 +51,12 @@ impl Matches {
         }
     }
 
+    /// What the index held when it was asked; everything else must be read. `None` where that
+    /// does not matter: the needle is in every text.
+    pub fn covered(&self) -> Option<&ContentSet> {
+        (!self.everything).then_some(&*self.covered)
+    }
+
     /// Contents that have the needle, for certain. Among them may be some that the account no
     /// longer holds.
     pub fn sure(&self) -> &ContentSet {

@@ -21,6 +21,8 @@ pub(super) use lexer::{Cursor, Fail};
 pub struct Dialect {
     /// Mailbox names are UTF-8 (after ENABLE UTF8=ACCEPT or IMAP4rev2), not modified UTF-7.
     pub utf8: bool,
+    /// UTF8=ACCEPT itself is on: SEARCH takes no CHARSET any longer (RFC 6855 §3).
+    pub utf8_accept: bool,
 }
 
 /// The parsers that [`super::table`] names.

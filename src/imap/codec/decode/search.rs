@@ -134,6 +134,9 @@ fn charset(cursor: &mut Cursor<'_>) -> Result<Charset> {
 pub(super) fn program(cursor: &mut Cursor<'_>) -> Result<SearchKey> {
     let mut ahead = cursor.ahead();
     if ahead.spaces() && ahead.eat_word("CHARSET") {
+        if cursor.dialect.utf8_accept {
+            return Err(Fail::Expected("no CHARSET with UTF8=ACCEPT"));
+        }
         *cursor = ahead;
         let charset = charset(cursor)?;
         return keys(cursor, charset);

@@ -70,7 +70,7 @@ fn partial(range: &str) -> Option<Partial> {
 
 fn section_of(name: &str) -> Option<Section> {
     let frame = Frame { bytes: Bytes::copy_from_slice(name.as_bytes()), literals: Vec::new() };
-    let mut cursor = Cursor::new(&frame, Dialect { utf8: true });
+    let mut cursor = Cursor::new(&frame, Dialect { utf8: true, ..Dialect::default() });
     let section = section(&mut cursor).ok()?;
     cursor.end().ok()?;
     Some(section)

@@ -389,6 +389,11 @@ fn charsets() {
         panic!()
     };
     assert_eq!(args.key, header("subject", "Käse"));
+    let accepts = Dialect { utf8: true, utf8_accept: true };
+    let charset = super::frame(b"A SEARCH CHARSET UTF-8 SUBJECT x\r\n");
+    assert_eq!(decode(&charset, accepts).unwrap_err().reply.status, Status::Bad);
+    let plain = super::frame("A SEARCH SUBJECT \"Käse\"\r\n".as_bytes());
+    assert!(decode(&plain, accepts).is_ok());
     let reply = refusal("SEARCH CHARSET X-KLINGON SUBJECT x");
     assert_eq!(reply.status, Status::No);
     assert!(matches!(reply.code, Some(Code::BadCharset(_))));

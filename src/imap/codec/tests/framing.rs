@@ -147,6 +147,9 @@ fn limits_of_lines_and_numbers() {
     assert!(got[0].contains("Too many literals"), "{got:?}");
     let got = events(&[b"A ".as_slice(), &[b'x'; 300]].concat(), &[70, 50, 50, 50]);
     assert!(got[0].starts_with("Fatal("), "{got:?}");
+    // It is the same whether such a line is there at once or comes by and by.
+    let got = events(&[&[b'x'; 105], b"\r\n".as_slice()].concat(), &[]);
+    assert!(got[0].starts_with("Fatal("), "{got:?}");
     // Together too large for memory.
     let got = events(b"A x {8+}\r\n12345678 {9+}\r\n123456789\r\nB NOOP\r\n", &[]);
     assert!(got[0].contains("TooBig"), "{got:?}");
@@ -207,8 +210,8 @@ proptest! {
         framer.push(&bytes);
         while let Some(event) = framer.next_event() {
             if let Event::Command(frame) = event {
-                let _ = decode(&frame, Dialect { utf8 });
-                let _ = crate::imap::codec::decode::append_mailbox(&frame, Dialect { utf8 });
+                let _ = decode(&frame, Dialect { utf8, ..Dialect::default() });
+                let _ = crate::imap::codec::decode::append_mailbox(&frame, Dialect { utf8, ..Dialect::default() });
             }
         }
     }

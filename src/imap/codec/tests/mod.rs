@@ -22,7 +22,7 @@ fn frame(bytes: &[u8]) -> Frame {
 }
 
 fn decoded(line: &str, utf8: bool) -> Result<Request, DecodeError> {
-    decode(&frame(format!("A1 {line}\r\n").as_bytes()), Dialect { utf8 })
+    decode(&frame(format!("A1 {line}\r\n").as_bytes()), Dialect { utf8, ..Dialect::default() })
 }
 
 /// The command in a line without tag and line end.

@@ -97,7 +97,7 @@ proptest! {
         let mut last = None;
         while let Some(event) = framer.next_event() {
             if let Event::Command(frame) = event {
-                last = decode(&frame, Dialect { utf8 }).ok();
+                last = decode(&frame, Dialect { utf8, ..Dialect::default() }).ok();
             }
         }
         prop_assert_eq!(last.map(|request| request.command), Some(Command::Noop));
@@ -111,7 +111,7 @@ proptest! {
             let mut line = b"A DELETE ".to_vec();
             encode::mailbox(&mut line, name.as_str(), utf8);
             line.extend_from_slice(b"\r\n");
-            let request = decode(&frame(&line), Dialect { utf8 });
+            let request = decode(&frame(&line), Dialect { utf8, ..Dialect::default() });
             prop_assert_eq!(request.unwrap().command, Command::Delete(name));
         }
     }
