@@ -252,8 +252,9 @@ impl State {
         if let Some(trouble) = &self.trouble {
             return Some(trouble.retry_at.saturating_duration_since(now));
         }
-        if self.base.is_broken() || self.live_bytes >= options.flush_bytes || self.frozen.is_some()
-        {
+        // The journal may have broken while a flush that knew nothing of it ended well.
+        let urgent = self.journal_broken || self.base.is_broken() || self.frozen.is_some();
+        if urgent || self.live_bytes >= options.flush_bytes {
             return Some(Duration::ZERO);
         }
         let since = self.live_since?;

@@ -49,6 +49,32 @@ fn a_failed_disk_stops_writing_and_it_resumes_by_itself() {
 }
 
 #[test]
+fn failures_in_the_middle_of_flushes_and_commits_never_end_writing_for_good() {
+    let disk = SimulatedDisk::default();
+    let options =
+        EngineOptions { flush_age: Duration::ZERO, retry_after: Duration::ZERO, ..small() };
+    let engine = open(&disk, options);
+    let mut expected = None;
+    for round in 0..300u64 {
+        let next = disk.operations() + round % 17;
+        disk.fail(next..next + 1 + round % 3);
+        for i in 0..4 {
+            let value = format!("{round} {i}");
+            if commit(&engine, "key", &value).is_ok() {
+                expected = Some(value);
+            } else {
+                eventually("writing again", || engine.writable());
+            }
+            assert_eq!(get(&engine, "key"), expected);
+        }
+    }
+    disk.fail(0..0);
+    engine.checkpoint().unwrap();
+    drop(engine);
+    assert_eq!(get(&open(&disk, small()), "key"), expected);
+}
+
+#[test]
 fn rows_that_are_not_in_the_cache_are_read_while_the_base_file_cannot_be_written() {
     let disk = SimulatedDisk::default();
     // So small a cache that reading has to go to the file.
