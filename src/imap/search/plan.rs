@@ -384,40 +384,39 @@ impl Compiler<'_> {
             return Ok(Verdicts { sure: within.clone(), maybe: Bits::none(len) });
         };
         let contents = self.contents.get_or_insert_with(|| Contents::of(self.rows));
-        let mut open = contents.set.clone();
-        open.subtract(covered);
-        open.union(found.possible());
-        let mut verdicts =
-            Verdicts { sure: contents.places(found.sure()), maybe: contents.places(&open) };
+        let mut open = contents.places(covered);
+        open.invert();
+        open.union(&contents.places(found.possible()));
+        let mut verdicts = Verdicts { sure: contents.places(found.sure()), maybe: open };
         verdicts.sure.intersect(within);
         verdicts.maybe.intersect(within);
         Ok(verdicts)
     }
 }
 
-/// The contents of a mailbox's messages, for questions to the index.
-struct Contents {
-    set: ContentSet,
-    /// Each with its places, ascending. Copies of a message share their content.
-    places: Vec<(ContentId, u32)>,
-}
+/// The contents of a mailbox's messages, for answers of the index: each with its place, ascending.
+/// Copies of a message share their content.
+struct Contents(Vec<(ContentId, u32)>);
 
 impl Contents {
     fn of(rows: &Rows<'_>) -> Self {
         let all = rows.messages.iter().zip(0..);
-        let mut places: Vec<_> = all.map(|(message, at)| (message.place.content, at)).collect();
+        let mut contents: Vec<_> = all.map(|(message, at)| (message.place.content, at)).collect();
         // Nearly sorted already: contents are numbered as they come.
-        places.sort_unstable();
-        Self { set: places.iter().map(|(content, _)| *content).collect(), places }
+        contents.sort_unstable();
+        Self(contents)
     }
 
+    /// Places of the messages whose content is in `set`, which is about a whole account.
     fn places(&self, set: &ContentSet) -> Bits {
-        let mut bits = Bits::none(self.places.len());
-        // An account may have a million of them, this mailbox some.
-        let mut mine = self.set.clone();
-        mine.intersect(set);
-        let mut set = mine.iter().peekable();
-        for (content, at) in &self.places {
+        let mut bits = Bits::none(self.0.len());
+        if set.len() / 8 > self.0.len() as u64 {
+            let members = self.0.iter().filter(|(content, _)| set.contains(*content));
+            members.for_each(|(_, at)| bits.insert(*at as usize));
+            return bits;
+        }
+        let mut set = set.iter().peekable();
+        for (content, at) in &self.0 {
             while set.next_if(|next| next < content).is_some() {}
             match set.peek() {
                 Some(next) if next == content => bits.insert(*at as usize),
