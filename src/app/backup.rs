@@ -77,7 +77,7 @@ pub fn restore(dir: &Path, file: &Path) -> Result<ExitCode, Failure> {
     if result.is_err() {
         let _ = std::fs::remove_dir_all(&work);
     }
-    println!("{}", result?);
+    output::say(&format!("{}\n", result?));
     Ok(ExitCode::SUCCESS)
 }
 

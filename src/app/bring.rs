@@ -45,11 +45,11 @@ pub fn bring(mut door: Door, kind: import::Kind, source: &Source) -> Result<Exit
     // Also an empty one: an unknown account is an error even where nothing is to be brought.
     send(&mut door, source, &mut batch, &mut total)?;
     let (messages, bytes) = (total.messages, output::size(total.bytes));
-    println!("Brought {messages} messages ({bytes}) to {}.", source.email);
+    output::say(&format!("Brought {messages} messages ({bytes}) to {}.\n", source.email));
     if total.skipped.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} were skipped; see above.", total.skipped.len());
+    output::say(&format!("{} were skipped; see above.\n", total.skipped.len()));
     Ok(ExitCode::FAILURE)
 }
 

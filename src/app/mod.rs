@@ -26,8 +26,8 @@ use output::Terminal;
 
 /// Runs the command line and says how it went.
 pub fn main() -> ExitCode {
-    // Rust ignores SIGPIPE, so `kontor user list | head` would end in an error; a reader that
-    // has enough is none.
+    // Mail, keys and everything made from them are for their owner alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = Cli::parse();
     if let Command::Completions { shell } = cli.command {
         clap_complete::generate(shell, &mut Cli::command(), "kontor", &mut io::stdout());

@@ -1,7 +1,7 @@
 //! Opening the data directory, for the server and for commands without one.
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -50,11 +50,6 @@ pub fn context(dir: &Path, config: &Config) -> Result<Context, Error> {
 fn prepare(dir: &Path) -> io::Result<()> {
     if !dir.is_dir() {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    }
-    let mode = std::fs::metadata(dir)?.permissions().mode();
-    if mode & 0o007 != 0 {
-        // Somebody may want this for the group; for everybody it is never right.
-        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(mode & 0o7770))?;
     }
     Ok(())
 }

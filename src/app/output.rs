@@ -33,13 +33,17 @@ impl Outlet for Terminal {
     }
 }
 
-/// Prints a reply to the standard output. A reader that goes early is no error.
+/// Prints a reply to the standard output.
 pub fn print(reply: &Reply, json: bool) -> io::Result<()> {
-    let text = if json { as_json(reply)? } else { as_text(reply) };
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
-    }
+    say(&if json { as_json(reply)? } else { as_text(reply) });
+    Ok(())
+}
+
+/// Writes to the standard output. A reader that goes early, or is not there at all, is no
+/// reason to stop: the command has done its work, and a server has better things to do.
+pub fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// The listing itself, without its wrapping: an array of objects.

@@ -1,19 +1,20 @@
 //! The server: starts everything in the order that lets the first client in soonest, and stops
 //! it in the order that loses nothing.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::config::Config;
 use super::control::{self, Failure};
 use super::execute::Context;
-use super::{open, ports};
+use super::{open, output, ports};
 use crate::base::limits;
 use crate::http;
 use crate::imap;
@@ -28,6 +29,12 @@ use crate::net::{
 use crate::smtp::{self, Role};
 use crate::store::Read;
 use crate::webui;
+
+/// How long the last checkpoint and the workers may take after the sessions are gone.
+const LAST_WORK: Duration = Duration::from_secs(5);
+
+/// How long threads that still run are waited for at the very end.
+const STRAGGLERS: Duration = Duration::from_millis(500);
 
 /// A listener that is up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,32 +54,55 @@ pub struct Server {
     shutdown: Shutdown,
     sender: ShutdownSender,
     tasks: Vec<JoinHandle<()>>,
+    /// A listener does not listen any more.
+    ended: Arc<AtomicBool>,
     upkeep: Upkeep,
     indexer: Indexer,
 }
 
 /// `kontor serve`.
 pub fn run(dir: &Path, config: &Config) -> Result<(), Failure> {
-    runtime()?.block_on(async {
+    block_on(async {
+        let signals = Signals::listen()?;
         let server = Server::start(dir, config).await?;
         announce(&server)?;
-        server.until_told().await
+        server.until_told(signals).await
     })
 }
 
-/// The threads that everything runs on.
-pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+/// Runs something on the threads that everything runs on.
+pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(work);
+    // A command on the control socket may still wait for its client; it is not waited for.
+    runtime.shutdown_timeout(STRAGGLERS);
+    result
+}
+
+/// The signals that the server heeds. From here on they no longer end the process by
+/// themselves.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
 }
 
 /// Tells which addresses are served, one a line, for people and scripts.
 fn announce(server: &Server) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    for up in &server.up {
-        writeln!(out, "listening {} {}", up.name, up.address)?;
-    }
-    writeln!(out, "ready")?;
-    out.flush()?;
+    let mut lines: String =
+        server.up.iter().map(|up| format!("listening {} {}\n", up.name, up.address)).collect();
+    lines.push_str("ready\n");
+    output::say(&lines);
     notify_manager("READY=1");
     let (file, fresh) = &server.certificate;
     if *fresh {
@@ -114,6 +144,7 @@ impl Server {
             up: Vec::new(),
             tasks: Vec::new(),
             shutdown: down,
+            ended: Arc::default(),
             upkeep: Upkeep::start(context.store.clone())?,
             indexer: Indexer::start(context.store.clone())?,
             context,
@@ -185,12 +216,12 @@ impl Server {
                 Err(error) => return Err(Failure(ports::explain(&error, address, name))),
             };
             self.up.push(Up { name, address: listener.local_addr()? });
-            self.tasks.push(tokio::spawn(listener.run(
-                front.clone(),
-                self.connections.clone(),
-                self.tls.clone(),
-                self.shutdown.clone(),
-            )));
+            let (front, connections) = (front.clone(), self.connections.clone());
+            let (tls, down, ended) = (self.tls.clone(), self.shutdown.clone(), self.ended.clone());
+            self.tasks.push(tokio::spawn(async move {
+                let _guard = EndGuard(ended);
+                listener.run(front, connections, tls, down).await;
+            }));
         }
         Ok(())
     }
@@ -214,10 +245,13 @@ impl Server {
 
     /// All is well if the store can commit and no listener has ended.
     fn health(&self) -> http::Health {
-        let store = self.context.store.clone();
+        let (store, ended) = (self.context.store.clone(), self.ended.clone());
         Arc::new(move || {
-            let store = store.clone();
+            let (store, ended) = (store.clone(), ended.load(Ordering::Relaxed));
             Box::pin(async move {
+                if ended {
+                    return Err("a listener has ended".to_owned());
+                }
                 if !store.writable() {
                     return Err("the store takes no changes at the moment".to_owned());
                 }
@@ -232,15 +266,12 @@ impl Server {
     }
 
     /// Runs until SIGTERM or SIGINT. SIGHUP takes up a changed certificate at once.
-    pub async fn until_told(self) -> Result<(), Failure> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hangup = signal(SignalKind::hangup())?;
+    pub async fn until_told(self, mut signals: Signals) -> Result<(), Failure> {
         loop {
             tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hangup.recv() => self.tls.reload(),
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
+                _ = signals.hangup.recv() => self.tls.reload(),
             }
         }
         self.stop().await
@@ -260,17 +291,30 @@ impl Server {
             let _ = tokio::time::timeout(Duration::from_secs(1), task).await;
         }
         let (store, workers) = (self.context.store.clone(), (self.upkeep, self.indexer));
-        let ended = tokio::task::spawn_blocking(move || {
-            // Waits for what they are doing at the moment, which is short.
+        let last = tokio::task::spawn_blocking(move || {
+            let done = store.checkpoint();
+            // Waits for what they are doing at the moment.
             drop(workers);
-            store.checkpoint()
-        })
-        .await;
-        // Everything that was acknowledged is in the journal already.
-        if let Ok(Err(error)) = ended {
-            tracing::warn!(%error, "the last checkpoint failed; the next start reads the journal");
+            done
+        });
+        // Everything that was acknowledged is in the journal already, so nothing hangs on this.
+        match tokio::time::timeout(LAST_WORK, last).await {
+            Ok(Ok(Err(error))) => {
+                tracing::warn!(%error, "the last checkpoint failed; the next start reads the journal");
+            }
+            Err(_) => tracing::warn!("the last work takes too long and is left to the next start"),
+            _ => {}
         }
         Ok(())
+    }
+}
+
+/// Notes the end of a listener, by whatever way.
+struct EndGuard(Arc<AtomicBool>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -12,8 +12,8 @@ use bytes::Bytes;
 
 use super::config::Config;
 use super::control::Failure;
-use super::open;
-use super::serve::{self, Server};
+use super::serve::{self, Server, Signals};
+use super::{open, output};
 use crate::base::address::EmailAddress;
 use crate::base::clock::UnixTime;
 use crate::base::id::AccountId;
@@ -67,10 +67,11 @@ pub fn run(data: Option<PathBuf>, mut config: Config) -> Result<(), Failure> {
     choose_ports(&mut config);
     config.hostname.get_or_insert_with(|| format!("mail.{DOMAIN}"));
     let result = fill_directory(&dir, &config).and_then(|()| {
-        serve::runtime()?.block_on(async {
+        serve::block_on(async {
+            let signals = Signals::listen()?;
             let server = Server::start(&dir, &config).await?;
-            print!("{}", describe(&server, &dir, temporary));
-            server.until_told().await
+            output::say(&describe(&server, &dir, temporary));
+            server.until_told(signals).await
         })
     });
     if temporary {
