@@ -9,8 +9,9 @@ use super::codec::{Result, io};
 use super::content_set::ContentSet;
 use super::log::sync_parent;
 use super::matches::Matches;
-use super::segment::{Hits, Segment};
-use super::terms::{DocTerms, Part, Pattern};
+use super::plan::{Group, Plan};
+use super::segment::Segment;
+use super::terms::DocTerms;
 use super::write;
 use crate::base::id::{AccountId, ContentId, ModSeq};
 
@@ -66,9 +67,14 @@ impl Pending {
     }
 }
 
+/// Where an account's segments are. Only the writer makes and removes them, so it needs no lock
+/// to read or merge some.
+#[derive(Clone, Default)]
+pub(super) struct Place(PathBuf);
+
 #[derive(Default)]
 pub(super) struct Account {
-    dir: PathBuf,
+    pub place: Place,
     pub segments: Vec<SegmentFile>,
     pub pending: Pending,
     /// Unknown until the newest segment was read.
@@ -81,7 +87,7 @@ pub(super) struct Account {
 
 impl Account {
     pub fn new(index: &Path, account: AccountId) -> Self {
-        Self { dir: index.join(format!("{:08x}", account.0)), ..Self::default() }
+        Self { place: Place(index.join(format!("{:08x}", account.0))), ..Self::default() }
     }
 
     /// Finds the segments of an account that has a directory.
@@ -98,12 +104,12 @@ impl Account {
                 None => drop(fs::remove_file(&path)), // half a segment, left by a crash
             }
         }
-        let mut account = Self { dir: dir.to_owned(), ..Self::default() };
+        let mut account = Self { place: Place(dir.to_owned()), ..Self::default() };
         // A crash may have come between a merge and the removal of what was merged.
         found.sort_by_key(|file| (file.from, u64::MAX - file.to));
         for file in found {
             if account.segments.last().is_some_and(|last| file.to <= last.to) {
-                drop(fs::remove_file(account.path(&file)));
+                drop(fs::remove_file(account.place.path(&file)));
             } else {
                 account.segments.push(file);
             }
@@ -111,17 +117,9 @@ impl Account {
         Ok(Some((AccountId(id), account)))
     }
 
-    fn path(&self, file: &SegmentFile) -> PathBuf {
-        self.dir.join(file.name())
-    }
-
     /// Number of the last log record that is in a segment.
     pub fn covered_records(&self) -> u64 {
         self.segments.last().map_or(0, |file| file.to)
-    }
-
-    fn open_segment(&self, file: &SegmentFile) -> Result<Segment> {
-        Segment::open(&self.path(file))
     }
 
     /// Reads which contents are in the index, if that is not known.
@@ -131,7 +129,7 @@ impl Account {
         }
         let mut covered: ContentSet = self.pending.docs.iter().map(|doc| doc.content).collect();
         for file in &self.segments {
-            let segment = self.open_segment(file)?;
+            let segment = self.place.open(file)?;
             covered.extend(segment.documents()?.0);
             if Some(file) == self.segments.last() && self.position.is_none() {
                 self.position = Some(segment.footer.position);
@@ -153,23 +151,23 @@ impl Account {
         }
     }
 
-    /// What the needle's pieces hit, within either of the groups of parts.
-    pub fn search(&self, patterns: &[Pattern], groups: &[&[Part]]) -> Result<Matches> {
+    /// What the plan hits, within either of the groups of parts.
+    pub fn search(&self, plan: &Plan, groups: &[Group]) -> Result<Matches> {
         let mut matches = Matches::new(self.covered.clone().unwrap_or_default());
         for file in &self.segments {
-            let segment = self.open_segment(file)?;
+            let segment = self.place.open(file)?;
             let (contents, partial) = segment.documents()?;
             let content = |number: u32| contents.get(number as usize).copied();
-            for parts in groups {
-                let hits = in_segment(&segment, patterns, parts)?;
+            for group in groups {
+                let hits = plan.find_in_segment(&segment, group)?;
                 matches.sure.extend(hits.sure.iter().filter_map(content));
                 matches.possible.extend(hits.possible.iter().filter_map(content));
             }
             matches.possible.extend(partial.into_iter().filter_map(content));
         }
         for doc in &self.pending.docs {
-            for parts in groups {
-                match in_document(doc, patterns, parts) {
+            for group in groups {
+                match plan.find_in_document(doc, group) {
                     Some(true) => drop(matches.sure.insert(doc.content)),
                     Some(false) => drop(matches.possible.insert(doc.content)),
                     None => {}
@@ -190,7 +188,7 @@ impl Account {
         let docs: Vec<_> = self.pending.docs.iter().collect();
         let position = self.position.unwrap_or_default();
         let Pending { from, to, .. } = self.pending;
-        self.write(from, to, |path| write::build(path, &docs, position)).map(Some)
+        self.place.write(from, to, |path| write::build(path, &docs, position)).map(Some)
     }
 
     pub fn flushed(&mut self, file: SegmentFile) {
@@ -198,53 +196,67 @@ impl Account {
         self.pending = Pending::default();
     }
 
-    /// The newest segments, if they are enough of one size to become one.
-    pub fn to_merge(&self) -> Option<&[SegmentFile]> {
-        let tier = self.segments.last()?.tier();
-        let larger = self.segments.iter().rposition(|file| file.tier() > tier);
-        let run = &self.segments[larger.map_or(0, |at| at + 1)..];
-        (run.len() >= MERGE).then_some(run)
+    /// Puts a merged segment in the place of those that it covers.
+    pub fn merged(&mut self, file: SegmentFile) {
+        let replaced = |old: &SegmentFile| file.from <= old.from && old.to <= file.to;
+        let at = self.segments.iter().position(replaced).unwrap_or(self.segments.len());
+        for old in self.segments.extract_if(.., |old| replaced(old)) {
+            // One that is only cleared of dead documents keeps its name.
+            if old.name() != file.name() {
+                // Left over, it is found and removed at the next start.
+                let _ = fs::remove_file(self.place.path(&old));
+            }
+        }
+        self.segments.insert(at.min(self.segments.len()), file);
     }
 
-    /// Writes one segment from neighbours; to be followed by [`Self::merged`].
+    pub fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+}
+
+/// The newest segments, if they are enough of one size to become one.
+pub(super) fn due(files: &[SegmentFile]) -> &[SegmentFile] {
+    let tier = files.last().map_or(0, SegmentFile::tier);
+    let larger = files.iter().rposition(|file| file.tier() > tier);
+    let run = &files[larger.map_or(0, |at| at + 1)..];
+    if run.len() >= MERGE { run } else { &[] }
+}
+
+impl Place {
+    fn path(&self, file: &SegmentFile) -> PathBuf {
+        self.0.join(file.name())
+    }
+
+    fn open(&self, file: &SegmentFile) -> Result<Segment> {
+        Segment::open(&self.path(file))
+    }
+
+    /// Writes one segment from neighbours; to be followed by [`Account::merged`].
     pub fn merge(
         &self,
         files: &[SegmentFile],
         keep: impl Fn(ContentId) -> bool,
     ) -> Result<Option<SegmentFile>> {
         let (Some(first), Some(last)) = (files.first(), files.last()) else { return Ok(None) };
-        let segments: Vec<_> = files.iter().map(|f| self.open_segment(f)).collect::<Result<_>>()?;
+        let segments: Vec<_> = files.iter().map(|file| self.open(file)).collect::<Result<_>>()?;
         let position = segments.last().map_or(ModSeq(0), |segment| segment.footer.position);
-        // One segment cleared of dead documents keeps its range, and a file name of its own.
         self.write(first.from, last.to, |path| write::merge(path, &segments, position, keep))
             .map(Some)
     }
 
-    /// Puts a merged segment in the place of those that it covers.
-    pub fn merged(&mut self, file: SegmentFile) {
-        let replaced = |old: &SegmentFile| file.from <= old.from && old.to <= file.to;
-        let at = self.segments.iter().position(replaced).unwrap_or(self.segments.len());
-        for old in self.segments.extract_if(.., |old| replaced(old)) {
-            let path = self.dir.join(old.name());
-            if old.name() != file.name() {
-                // Left over, it is found and removed at the next start.
-                let _ = fs::remove_file(path);
-            }
-        }
-        self.segments.insert(at.min(self.segments.len()), file);
-    }
-
+    /// Has a segment written, and gives it its name once it is whole.
     fn write(
         &self,
         from: u64,
         to: u64,
         write: impl FnOnce(&Path) -> Result<u64>,
     ) -> Result<SegmentFile> {
-        if !self.dir.exists() {
-            fs::create_dir_all(&self.dir).map_err(io("creating a directory"))?;
-            sync_parent(&self.dir)?;
+        if !self.0.exists() {
+            fs::create_dir_all(&self.0).map_err(io("creating a directory"))?;
+            sync_parent(&self.0)?;
         }
-        let new = self.dir.join("new");
+        let new = self.0.join("new");
         let len = write(&new)?;
         let file = SegmentFile { from, to, len };
         let path = self.path(&file);
@@ -253,60 +265,13 @@ impl Account {
         Ok(file)
     }
 
-    pub fn remove_files(&self) -> Result<()> {
-        match fs::remove_dir_all(&self.dir) {
+    /// Removes all segments.
+    pub fn remove(&self) -> Result<()> {
+        match fs::remove_dir_all(&self.0) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(io("removing segments")(error))
             }
             _ => Ok(()),
         }
     }
-
-    pub fn is_damaged(&self) -> bool {
-        self.damaged.load(Ordering::Relaxed)
-    }
-}
-
-/// Whether one hit of one piece says that the needle is there.
-fn is_exact(patterns: &[Pattern]) -> bool {
-    matches!(patterns, [one] if !one.piece.begins && !one.piece.ends)
-}
-
-fn in_segment(segment: &Segment, patterns: &[Pattern], parts: &[Part]) -> Result<Hits> {
-    let mut all: Option<Hits> = None;
-    for pattern in patterns {
-        let mut hits = segment.search(pattern, parts)?;
-        if is_exact(patterns) {
-            return Ok(hits);
-        }
-        hits.possible.union(&hits.sure);
-        hits.sure.clear();
-        if let Some(all) = &all {
-            hits.possible.intersect(&all.possible);
-        }
-        let few = hits.possible.count() <= FEW;
-        all = Some(hits);
-        if few {
-            break;
-        }
-    }
-    // A needle of white space only: it may be anywhere.
-    Ok(all.unwrap_or_else(|| Hits::all_possible(segment.footer.total)))
-}
-
-/// So few possible hits are sooner read than narrowed further.
-const FEW: u32 = 4;
-
-/// `Some(true)` if the needle is in the document, `Some(false)` if it may be.
-fn in_document(doc: &DocTerms, patterns: &[Pattern], parts: &[Part]) -> Option<bool> {
-    let in_words = |pattern: &Pattern| parts.iter().any(|part| pattern.is_in_words(doc, *part));
-    let in_grams = |pattern: &Pattern| parts.iter().any(|part| pattern.may_be_in_grams(doc, *part));
-    if let [one] = patterns
-        && is_exact(patterns)
-        && (in_words(one) || one.grams_are_exact() && in_grams(one))
-    {
-        return Some(true);
-    }
-    let possible = patterns.iter().all(|pattern| in_words(pattern) || in_grams(pattern));
-    (possible || doc.partial).then_some(false)
 }

@@ -15,6 +15,7 @@ mod codec;
 mod content_set;
 mod log;
 mod matches;
+mod plan;
 mod postings;
 mod segment;
 mod terms;
@@ -32,7 +33,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use account::Account;
 use codec::io;
 use log::{Bytes, Entry, Log, Record};
-use terms::{DocTerms, Part, Pattern};
+use plan::{Group, Plan};
+use terms::{DocTerms, Part};
 
 pub use codec::{Error, Result};
 pub use content_set::ContentSet;
@@ -59,17 +61,17 @@ pub enum Field {
 }
 
 impl Field {
-    /// The parts to look at; all pieces of a needle must be in one group.
-    fn groups(self) -> &'static [&'static [Part]] {
+    fn groups(self) -> &'static [Group] {
+        use Group::{Others, Paired};
         match self {
-            Field::Headers => &[&Part::HEADERS],
-            Field::Body => &[&[Part::Body]],
-            Field::Text => &[&Part::HEADERS, &[Part::Body]],
-            Field::Subject => &[&[Part::Subject]],
-            Field::From => &[&[Part::From]],
-            Field::To => &[&[Part::To]],
-            Field::Cc => &[&[Part::Cc]],
-            Field::Bcc => &[&[Part::Bcc]],
+            Field::Headers => &[Paired(&Part::VALUES), Others],
+            Field::Body => &[Paired(&[Part::Body])],
+            Field::Text => &[Paired(&Part::VALUES), Others, Paired(&[Part::Body])],
+            Field::Subject => &[Paired(&[Part::Subject])],
+            Field::From => &[Paired(&[Part::From])],
+            Field::To => &[Paired(&[Part::To])],
+            Field::Cc => &[Paired(&[Part::Cc])],
+            Field::Bcc => &[Paired(&[Part::Bcc])],
         }
     }
 }
@@ -87,9 +89,9 @@ pub struct Stats {
 }
 
 /// An account whose pending documents take more gets a segment of them.
-const ACCOUNT_PENDING: usize = 2 << 20;
+const ACCOUNT_PENDING: usize = 4 << 20;
 /// All accounts together: beyond, the one with most gets its segment.
-const ALL_PENDING: usize = 8 << 20;
+const ALL_PENDING: usize = 12 << 20;
 /// The log may be so much longer than what is pending before it is written anew.
 const LOG_SLACK: u64 = 32 << 20;
 /// Documents of one log record take about so many bytes at most.
@@ -114,6 +116,8 @@ struct Writer {
     log: Option<Log>,
     /// Number of the last log record.
     last: u64,
+    /// Bytes of all accounts' pending documents.
+    pending: usize,
 }
 
 impl Index {
@@ -128,27 +132,28 @@ impl Index {
             None => {
                 // Without a log of this version the segments mean nothing.
                 for (_, account) in opened.accounts.drain() {
-                    account.remove_files()?;
+                    account.place.remove()?;
                 }
                 Log::create(&path, std::iter::empty())?
             }
         };
         for account in opened.forgotten {
-            account.remove_files()?;
+            account.place.remove()?;
         }
+        let pending = opened.accounts.values().map(|account| account.pending.bytes).sum();
         let accounts = opened.accounts.into_iter();
         Ok(Self {
             dir: Some(dir.to_owned()),
             accounts: Mutex::new(
                 accounts.map(|(id, it)| (id, Arc::new(RwLock::new(it)))).collect(),
             ),
-            writer: Mutex::new(Writer { log: Some(log), last: opened.last }),
+            writer: Mutex::new(Writer { log: Some(log), last: opened.last, pending }),
         })
     }
 
     /// An index without files, for tests.
     pub fn in_memory() -> Self {
-        let writer = Writer { log: None, last: 0 };
+        let writer = Writer { log: None, last: 0, pending: 0 };
         Self { dir: None, accounts: Mutex::default(), writer: Mutex::new(writer) }
     }
 
@@ -177,10 +182,8 @@ impl Index {
     /// All contents that the index holds for the account.
     pub fn covered(&self, account: AccountId) -> Result<Arc<ContentSet>> {
         let Some(shared) = self.account(account) else { return Ok(Arc::default()) };
-        match self.loaded(&shared) {
-            Ok(account) => Ok(account.covered.clone().unwrap_or_default()),
-            Err(error) => self.after_damage(account, &shared, error).map(|()| Arc::default()),
-        }
+        self.covered_by(&shared)
+            .or_else(|error| self.after_damage(account, &shared, error).map(|()| Arc::default()))
     }
 
     /// Takes documents in and notes how far the account is indexed with them. Contents that the
@@ -190,14 +193,18 @@ impl Index {
     /// with them. Now and then a call writes or merges segments, which takes up to seconds.
     pub fn add(&self, account: AccountId, docs: &[Doc], position: ModSeq) -> Result<()> {
         let shared = self.account_or_new(account);
-        let covered = self.loaded(&shared)?.covered.clone().unwrap_or_default();
-        let mut seen = ContentSet::default();
-        let new = docs.iter().filter(|doc| !covered.contains(doc.content));
-        let mut new = new.filter(|doc| seen.insert(doc.content)).map(DocTerms::of).peekable();
+        let new = {
+            let (covered, mut seen) = (self.covered_by(&shared)?, ContentSet::default());
+            let new = docs.iter().filter(|doc| !covered.contains(doc.content));
+            let new = new.filter(|doc| seen.insert(doc.content));
+            new.map(DocTerms::of).collect::<Vec<_>>()
+        };
+        let mut new = new.into_iter().peekable();
         let mut writer = lock(&self.writer);
         if new.peek().is_none() {
             // Worth no record: the changes since are read again after a restart, and skipped.
             write(&shared).position = Some(position);
+            return Ok(());
         }
         while new.peek().is_some() {
             let mut size = 0;
@@ -210,6 +217,7 @@ impl Index {
             let known = read(&shared).position.unwrap_or_default();
             let position = if new.peek().is_none() { position } else { known };
             writer.append(account, position, &terms)?;
+            writer.pending += size;
             write(&shared).add(writer.last, terms, position);
         }
         self.keep_small(&mut writer, &shared)
@@ -221,11 +229,8 @@ impl Index {
             return Ok(Matches::everything());
         }
         let Some(shared) = self.account(account) else { return Ok(Matches::new(Arc::default())) };
-        let mut patterns: Vec<_> =
-            text::pieces(needle.as_str()).into_iter().map(Pattern::new).collect();
-        // The longest piece is likely to be the rarest.
-        patterns.sort_by_key(|pattern| usize::MAX - pattern.bytes.len());
-        let found = self.loaded(&shared).and_then(|it| it.search(&patterns, field.groups()));
+        let plan = Plan::new(needle.as_str());
+        let found = self.loaded(&shared).and_then(|it| it.search(&plan, field.groups()));
         match found {
             Ok(matches) => Ok(matches),
             Err(error) => {
@@ -247,7 +252,8 @@ impl Index {
             log.sync()?;
         }
         lock(&self.accounts).remove(&account);
-        if self.dir.is_some() { write(&shared).remove_files() } else { Ok(()) }
+        writer.pending = writer.pending.saturating_sub(read(&shared).pending.bytes);
+        if self.dir.is_some() { write(&shared).place.remove() } else { Ok(()) }
     }
 
     /// Removes everything, so that all accounts are indexed anew. Also to be called when the
@@ -259,9 +265,10 @@ impl Index {
         if let Some(log) = &mut writer.log {
             *log = Log::create(log.path(), [Bytes::ForgetAll { number }].into_iter())?;
         }
+        writer.pending = 0;
         let accounts = std::mem::take(&mut *lock(&self.accounts));
         if self.dir.is_some() {
-            accounts.values().try_for_each(|account| write(account).remove_files())?;
+            accounts.values().try_for_each(|account| write(account).place.remove())?;
         }
         Ok(())
     }
@@ -269,25 +276,21 @@ impl Index {
     /// Drops contents that are not `live` any more, if they are a quarter or more. Says whether
     /// something was done.
     pub fn compact(&self, account: AccountId, live: &ContentSet) -> Result<bool> {
-        let writer = lock(&self.writer);
+        let mut writer = lock(&self.writer);
         let Some(shared) = self.account(account) else { return Ok(false) };
-        let covered = self.loaded(&shared)?.covered.clone().unwrap_or_default();
+        let covered = self.covered_by(&shared)?;
         let mut kept = (*covered).clone();
         kept.intersect(live);
         if self.dir.is_none() || (covered.len() - kept.len()) * 4 < covered.len().max(1) {
             return Ok(false);
         }
-        self.flush(&shared)?;
-        let merged = {
-            let account = read(&shared);
-            account.merge(&account.segments, |content| kept.contains(content))?
-        };
-        if let Some(file) = merged {
+        self.flush(&mut writer, &shared)?;
+        let (place, files) = segments(&shared);
+        if let Some(file) = place.merge(&files, |content| kept.contains(content))? {
             let mut account = write(&shared);
             account.merged(file);
             account.covered = Some(Arc::new(kept));
         }
-        drop(writer);
         Ok(true)
     }
 
@@ -327,6 +330,10 @@ impl Index {
         }
     }
 
+    fn covered_by(&self, shared: &Shared) -> Result<Arc<ContentSet>> {
+        Ok(self.loaded(shared)?.covered.clone().unwrap_or_default())
+    }
+
     /// Forgets the sets of contents of all accounts once they are many.
     fn make_room(&self) {
         let accounts = lock(&self.accounts);
@@ -344,34 +351,30 @@ impl Index {
             return Ok(());
         }
         if read(shared).pending.bytes > ACCOUNT_PENDING {
-            self.flush(shared)?;
+            self.flush(writer, shared)?;
         }
-        let everyone: Vec<Shared> = lock(&self.accounts).values().cloned().collect();
-        let mut pending: usize = everyone.iter().map(|it| read(it).pending.bytes).sum();
-        while pending > ALL_PENDING {
-            let Some(largest) = everyone.iter().max_by_key(|it| read(it).pending.bytes) else {
-                break;
-            };
-            pending -= read(largest).pending.bytes;
-            self.flush(largest)?;
+        while writer.pending > ALL_PENDING {
+            let everyone: Vec<Shared> = lock(&self.accounts).values().cloned().collect();
+            let largest = everyone.iter().max_by_key(|it| read(it).pending.bytes);
+            let Some(largest) = largest.filter(|it| read(it).pending.bytes > 0) else { break };
+            self.flush(writer, largest)?;
         }
-        writer.shorten(pending as u64, self)
+        writer.shorten(self)
     }
 
     /// Writes an account's pending documents to a segment, and merges while that is due.
-    fn flush(&self, shared: &Shared) -> Result<()> {
+    fn flush(&self, writer: &mut Writer, shared: &Shared) -> Result<()> {
         // Only the writer changes accounts, so what is read here holds until it is written.
         let flushed = read(shared).flush()?;
         if let Some(file) = flushed {
-            write(shared).flushed(file);
+            let mut account = write(shared);
+            writer.pending = writer.pending.saturating_sub(account.pending.bytes);
+            account.flushed(file);
         }
         loop {
-            let merged = {
-                let account = read(shared);
-                let Some(files) = account.to_merge() else { return Ok(()) };
-                account.merge(files, |_| true)?
-            };
-            let Some(file) = merged else { return Ok(()) };
+            let (place, files) = segments(shared);
+            let due = account::due(&files);
+            let Some(file) = place.merge(due, |_| true)? else { return Ok(()) };
             write(shared).merged(file);
         }
     }
@@ -397,8 +400,9 @@ impl Writer {
     }
 
     /// Writes the log anew if little of it is still pending.
-    fn shorten(&mut self, pending: u64, index: &Index) -> Result<()> {
-        let Some(log) = self.log.as_mut().filter(|log| log.len() > pending * 2 + LOG_SLACK) else {
+    fn shorten(&mut self, index: &Index) -> Result<()> {
+        let enough = self.pending as u64 * 2 + LOG_SLACK;
+        let Some(log) = self.log.as_mut().filter(|log| log.len() > enough) else {
             return Ok(());
         };
         let accounts: Vec<_> =
@@ -478,6 +482,12 @@ fn is_damage(error: &Error, account: AccountId) -> bool {
         tracing::warn!(%account, %error, "the search index is built anew");
     }
     damage
+}
+
+/// An account's segments, to work with while nothing is locked but the writer.
+fn segments(shared: &Shared) -> (account::Place, Vec<account::SegmentFile>) {
+    let account = read(shared);
+    (account.place.clone(), account.segments.clone())
 }
 
 // A thread that panicked while it held a lock has left whole values behind: each change is one

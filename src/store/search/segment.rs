@@ -18,8 +18,9 @@ use std::path::Path;
 use memchr::memmem;
 
 use super::codec::{Error, Reader, Result, checksum, io, put, put_bytes};
+use super::plan::{Kind, Pattern, bounded, grams_are_exact};
 use super::postings::{self, Bits};
-use super::terms::{MARK, Part, Pattern, SECTIONS, Section};
+use super::terms::{MARK, Part, SECTIONS, Section};
 use super::text::Form;
 use crate::base::id::{ContentId, ModSeq};
 
@@ -131,10 +132,20 @@ pub(super) struct Hits {
 }
 
 impl Hits {
+    pub fn none(total: u32) -> Self {
+        Self { sure: Bits::none(total), possible: Bits::none(total) }
+    }
+
     pub fn all_possible(total: u32) -> Self {
-        let mut possible = Bits::none(total);
-        (0..total).for_each(|doc| possible.insert(doc));
-        Self { sure: Bits::none(total), possible }
+        let mut hits = Self::none(total);
+        hits.possible.insert_missing(&hits.sure);
+        hits
+    }
+
+    /// Sure and possible ones together.
+    pub fn merged(mut self) -> Bits {
+        self.possible.union(&self.sure);
+        self.possible
     }
 }
 
@@ -200,29 +211,41 @@ impl Segment {
     /// Looks for a pattern in some parts of the messages.
     pub fn search(&self, pattern: &Pattern, parts: &[Part]) -> Result<Hits> {
         let total = self.footer.total;
-        let mut hits = Hits { sure: Bits::none(total), possible: Bits::none(total) };
+        let mut hits = Hits::none(total);
         let mut signatures = Vec::new();
         self.read(self.footer.signatures, "signatures", &mut signatures)?;
         let mut scan = Scan { segment: self, signatures, words: Vec::new(), lists: Vec::new() };
         for &part in parts {
-            scan.find(
-                Section::new(part, Form::Whole),
-                &pattern.bytes,
-                &pattern.finder,
-                &mut hits.sure,
-            )?;
-            let grams = Section::new(part, Form::Grams);
-            if pattern.grams_are_exact() {
-                let bytes = pattern.piece.text.as_bytes();
-                let finder = memmem::Finder::new(bytes);
-                scan.find(grams, bytes, &finder, &mut hits.sure)?;
-            } else {
-                hits.possible.union(&scan.all_grams(grams, &pattern.grams)?);
+            let sure = &mut hits.sure;
+            match &pattern.kind {
+                Kind::Pair => {
+                    let pairs = Section::new(part, Form::Pairs);
+                    scan.find(pairs, &pattern.bytes, &pattern.finder, NEARLY_ALL, sure)?;
+                }
+                Kind::Word { text, grams } => {
+                    let whole = Section::new(part, Form::Whole);
+                    scan.find(whole, &pattern.bytes, &pattern.finder, NEARLY_ALL, sure)?;
+                    let kept = Section::new(part, Form::Grams);
+                    if grams_are_exact(text, grams) {
+                        let finder = memmem::Finder::new(text);
+                        scan.find(kept, text.as_bytes(), &finder, NEARLY_ALL, sure)?;
+                    } else {
+                        hits.possible.union(&scan.all_grams(kept, grams)?);
+                    }
+                }
+            }
+            if hits.sure.missing() <= total / NEARLY_ALL {
+                hits.possible.insert_missing(&hits.sure);
+                break;
             }
         }
         Ok(hits)
     }
 }
+
+/// Once all documents but one in so many are hits, the rest count as possible: to read these few
+/// costs less than to go through the thousands of words with an `e` that are left.
+const NEARLY_ALL: u32 = 1024;
 
 /// One search in one segment, with its buffers.
 struct Scan<'a> {
@@ -233,16 +256,21 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// Adds the documents of all terms of a section that fit.
+    /// Adds the documents of all terms of a section that fit, until all documents but one in
+    /// `nearly` are found.
     fn find(
         &mut self,
         section: Section,
         pattern: &[u8],
         finder: &memmem::Finder,
+        nearly: u32,
         found: &mut Bits,
     ) -> Result<()> {
         let segment = self.segment;
         let blocks = candidates(&segment.footer.blocks, section, pattern);
+        let mut blocks: Vec<_> = blocks.iter().collect();
+        // The words with the most documents first: then all are found soon, if they are.
+        blocks.sort_by_key(|block| u32::MAX - block.lists.len);
         let probe = Probe::of(pattern);
         for block in blocks {
             if !probe.may_be_in(self.signature(block)?) {
@@ -252,7 +280,7 @@ impl Scan<'_> {
             let hits = fitting(&self.words, finder);
             if !hits.is_empty() {
                 self.add_lists(block, &hits, found)?;
-                if found.is_full() {
+                if found.missing() <= segment.footer.total / nearly {
                     break;
                 }
             }
@@ -268,9 +296,10 @@ impl Scan<'_> {
             return Ok(Bits::none(total));
         }
         for gram in grams {
-            let pattern = [&[MARK], gram.as_bytes(), &[MARK]].concat();
+            let pattern = bounded([gram], true, true);
             let mut found = Bits::none(total);
-            self.find(section, &pattern, &memmem::Finder::new(&pattern), &mut found)?;
+            let finder = memmem::Finder::new(&pattern);
+            self.find(section, &pattern, &finder, u32::MAX, &mut found)?;
             if let Some(all) = &all {
                 found.intersect(all);
             }
@@ -291,13 +320,12 @@ impl Scan<'_> {
     /// Adds the documents of the terms with these numbers, which rise.
     fn add_lists(&mut self, block: &Block, terms: &[u32], found: &mut Bits) -> Result<()> {
         self.segment.read(block.lists, "lists", &mut self.lists)?;
-        let total = self.segment.footer.total;
         let mut lists = Lists::new(&self.lists, block.terms)?;
         let mut next = 0;
         for &term in terms {
             let Some(list) = lists.nth(term - next) else { return Err(Error::Damaged("lists")) };
             next = term + 1;
-            list?.decode(total, |doc| found.insert(doc))?;
+            list?.insert_into(found)?;
         }
         Ok(())
     }
@@ -399,6 +427,14 @@ impl List<'_> {
         }
     }
 
+    pub fn insert_into(&self, found: &mut Bits) -> Result<()> {
+        if self.count == 1 {
+            found.insert(self.only);
+            return Ok(());
+        }
+        found.insert_list(self.bytes, self.count)
+    }
+
     pub fn decode(&self, total: u32, mut found: impl FnMut(u32)) -> Result<()> {
         if self.count == 1 {
             found(self.only);
@@ -426,17 +462,22 @@ pub(super) fn signature(words: &[u8]) -> Vec<u8> {
         let hash = triple_hash(*triple);
         bits[hash as usize / 64] |= 1 << (hash % 64);
     }
-    // Fold: the lower half of the hash's bits goes first, so halving is or-ing neighbours.
-    let mut log = SIGNATURE_BITS;
-    let mut bits: Vec<bool> = (0..1 << log).map(|at| bits[at / 64] >> (at % 64) & 1 == 1).collect();
-    let set = |bits: &[bool]| bits.iter().filter(|&&bit| bit).count();
-    while log > SIGNATURE_MIN && set(&bits) * 4 <= bits.len() {
-        bits = bits.chunks_exact(2).map(|pair| pair[0] | pair[1]).collect();
-        log -= 1;
+    let set = |bits: &[u64]| bits.iter().map(|word| word.count_ones() as usize).sum::<usize>();
+    while bits.len() > 1 << (SIGNATURE_MIN - 6) && set(&bits) * 4 <= bits.len() * 64 {
+        // Without the hash's last bit two neighbours are one.
+        bits = bits.chunks_exact(2).map(|two| fold(two[0]) | fold(two[1]) << 32).collect();
     }
-    bits.chunks_exact(8)
-        .map(|byte| byte.iter().rev().fold(0, |byte, &bit| byte << 1 | u8::from(bit)))
-        .collect()
+    bits.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+/// Ors each two neighbouring bits, into the lower half.
+fn fold(bits: u64) -> u64 {
+    let mut bits = (bits | bits >> 1) & 0x5555_5555_5555_5555;
+    bits = (bits | bits >> 1) & 0x3333_3333_3333_3333;
+    bits = (bits | bits >> 2) & 0x0f0f_0f0f_0f0f_0f0f;
+    bits = (bits | bits >> 4) & 0x00ff_00ff_00ff_00ff;
+    bits = (bits | bits >> 8) & 0x0000_ffff_0000_ffff;
+    (bits | bits >> 16) & 0xffff_ffff
 }
 
 /// The bits that a pattern needs in a signature.

@@ -1,14 +1,14 @@
 //! The terms of one document: its distinct words and grams, by the part of the message in which
 //! they stand.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher};
 
-use memchr::memmem;
 use twox_hash::XxHash3_64;
 
+use super::Field;
 use super::codec::{Reader, Result, put, put_bytes};
-use super::text::{Form, Piece, form, grams, normalise};
+use super::text::{Form, Needle, form, grams, normalise, pair};
 use crate::base::id::ContentId;
 
 /// A document for the index: a content and its texts, decoded but otherwise as they came.
@@ -16,10 +16,62 @@ use crate::base::id::ContentId;
 pub struct Doc<'a> {
     pub content: ContentId,
     /// The header fields, a line each: `Name: value`. A line that begins with a space or tab
-    /// continues the one before.
+    /// continues the one before. Nothing is found across two fields.
     pub headers: &'a str,
     /// The text parts, with whatever else a search in the body should find.
     pub body: &'a str,
+}
+
+impl Doc<'_> {
+    /// Whether the needle is there, found by reading: what a search answers with
+    /// [`super::Verdict::Maybe`] is decided so.
+    pub fn contains(&self, field: Field, needle: &Needle) -> bool {
+        let in_body = || needle.is_in(self.body);
+        let mut fields = header_fields(self.headers);
+        let mut in_value = |part| {
+            fields.any(|field| {
+                field.part() == part && needle.is_in(field.value().unwrap_or_default())
+            })
+        };
+        match field {
+            Field::Body => in_body(),
+            Field::Headers => fields.any(|field| needle.is_in(field.line)),
+            Field::Text => fields.any(|field| needle.is_in(field.line)) || in_body(),
+            Field::Subject => in_value(Part::Subject),
+            Field::From => in_value(Part::From),
+            Field::To => in_value(Part::To),
+            Field::Cc => in_value(Part::Cc),
+            Field::Bcc => in_value(Part::Bcc),
+        }
+    }
+}
+
+/// A header field with its continuation lines.
+struct HeaderField<'a> {
+    line: &'a str,
+}
+
+/// Cuts headers into fields.
+fn header_fields(headers: &str) -> impl Iterator<Item = HeaderField<'_>> {
+    let mut rest = headers;
+    std::iter::from_fn(move || {
+        let folded = |at: usize| rest[at + 1..].starts_with([' ', '\t']);
+        let mut ends = memchr::memchr_iter(b'\n', rest.as_bytes());
+        let end = ends.find(|&at| !folded(at)).map_or(rest.len(), |at| at + 1);
+        let (line, after) = rest.split_at(end);
+        rest = after;
+        (!line.is_empty()).then_some(HeaderField { line })
+    })
+}
+
+impl<'a> HeaderField<'a> {
+    fn value(&self) -> Option<&'a str> {
+        self.line.split_once(':').map(|(_, value)| value)
+    }
+
+    fn part(&self) -> Part {
+        self.line.split_once(':').map_or(Part::Other, |(name, _)| Part::of_field(name))
+    }
 }
 
 /// The parts of a message that are indexed apart.
@@ -37,32 +89,33 @@ pub(super) enum Part {
 impl Part {
     pub const ALL: [Part; 7] =
         [Part::Body, Part::Other, Part::Subject, Part::From, Part::To, Part::Cc, Part::Bcc];
-    pub const HEADERS: [Part; 6] =
-        [Part::Other, Part::Subject, Part::From, Part::To, Part::Cc, Part::Bcc];
+    /// Values of header fields; what they do not hold is in [`Part::Other`].
+    pub const VALUES: [Part; 5] = [Part::Subject, Part::From, Part::To, Part::Cc, Part::Bcc];
 
     fn of_field(name: &str) -> Self {
-        let names = [Part::Subject, Part::From, Part::To, Part::Cc, Part::Bcc];
         let known = ["subject", "from", "to", "cc", "bcc"];
         let at = known.iter().position(|known| name.trim_end().eq_ignore_ascii_case(known));
-        at.map_or(Part::Other, |at| names[at])
+        at.map_or(Part::Other, |at| Part::VALUES[at])
     }
 }
 
-/// A part and a form: what has a dictionary of its own.
+/// A part and a form of its words: what has a dictionary of its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Section(pub u8);
 
-pub(super) const SECTIONS: usize = Part::ALL.len() * 2;
+/// Sections of each part.
+const FORMS: usize = 3;
+pub(super) const SECTIONS: usize = Part::ALL.len() * FORMS;
 
 impl Section {
     pub fn new(part: Part, form: Form) -> Self {
-        Self(part as u8 * 2 + form as u8)
+        Self(part as u8 * FORMS as u8 + form as u8)
     }
 }
 
 /// A document's distinct terms take at most so many bytes. One that has more counts as a possible
 /// hit of every search, which then reads it.
-pub(super) const MAX_TERMS: usize = 1 << 20;
+pub(super) const MAX_TERMS: usize = 4 << 20;
 
 /// Stands before, between and behind terms; white space never stands within one.
 pub(super) const MARK: u8 = b'\n';
@@ -80,37 +133,32 @@ pub(super) struct DocTerms {
 impl DocTerms {
     /// Finds the terms of a document.
     pub fn of(doc: &Doc) -> Self {
-        let body = normalise(doc.body);
-        let headers = header_texts(doc.headers);
+        let texts = texts(doc);
         let hasher = Seeded::new();
-        let mut partial = false;
+        let mut terms = Self {
+            content: doc.content,
+            partial: false,
+            bytes: Box::default(),
+            ends: [0; SECTIONS],
+        };
         let mut bytes = Vec::new();
-        let mut ends = [0; SECTIONS];
         for part in Part::ALL {
-            let mut texts: Vec<&str> = Vec::new();
-            match part {
-                Part::Body => texts.push(&body),
-                _ => texts.extend(headers.iter().filter(|(at, _)| *at == part).map(|(_, s)| &**s)),
+            let mut collector = Collector::new(hasher, MAX_TERMS - bytes.len());
+            for (_, text) in texts.iter().filter(|(at, _)| *at == part) {
+                collector.add(text, part != Part::Other);
             }
-            let words = texts.iter().flat_map(|text| text.split(' ')).filter(|w| !w.is_empty());
-            let (mut whole, mut long) = (Vec::new(), Vec::new());
-            {
-                let mut seen = HashSet::with_hasher(hasher);
-                for word in words.filter(|word| seen.insert(*word)) {
-                    match form(word) {
-                        Form::Whole => whole.push(word),
-                        Form::Grams => long.push(word),
-                    }
-                }
+            terms.partial |= collector.partial;
+            for (form, found) in [
+                (Form::Whole, collector.whole),
+                (Form::Grams, collector.grams),
+                (Form::Pairs, collector.pairs),
+            ] {
+                bytes.extend_from_slice(&found);
+                terms.ends[Section::new(part, form).0 as usize] = bytes.len() as u32;
             }
-            let mut seen = HashSet::with_hasher(hasher);
-            let grams = long.into_iter().flat_map(grams).filter(|gram| seen.insert(*gram));
-            partial |= !append(&mut bytes, whole.into_iter());
-            ends[Section::new(part, Form::Whole).0 as usize] = bytes.len() as u32;
-            partial |= !append(&mut bytes, grams);
-            ends[Section::new(part, Form::Grams).0 as usize] = bytes.len() as u32;
         }
-        Self { content: doc.content, partial, bytes: bytes.into(), ends }
+        terms.bytes = bytes.into();
+        terms
     }
 
     /// The terms of a section between marks; empty if there are none.
@@ -152,88 +200,103 @@ impl DocTerms {
     }
 }
 
-/// Appends terms with marks around; false if some found no room.
-fn append<'a>(out: &mut Vec<u8>, terms: impl Iterator<Item = &'a str>) -> bool {
-    for (at, term) in terms.enumerate() {
-        if out.len() + term.len() + 2 > MAX_TERMS {
-            return false;
-        }
-        if at == 0 {
-            out.push(MARK);
-        }
-        out.extend_from_slice(term.as_bytes());
-        out.push(MARK);
-    }
-    true
-}
-
-/// The normalised header texts with their parts. The value of `Subject: x` belongs to the subject
-/// and only its name to the other fields, so that nothing is kept twice.
-fn header_texts(headers: &str) -> Vec<(Part, String)> {
-    let mut texts = Vec::new();
-    let mut part = Part::Other;
-    for line in headers.split('\n') {
-        if line.starts_with([' ', '\t']) {
-            texts.push((part, normalise(line)));
+/// The normalised texts of a document. The value of `Subject: x` belongs to the subject and only
+/// its name to the other fields, so that nothing is kept twice.
+fn texts(doc: &Doc) -> Vec<(Part, String)> {
+    let mut texts = vec![(Part::Body, normalise(doc.body))];
+    for field in header_fields(doc.headers) {
+        let part = field.part();
+        let Some(value) = field.value().filter(|_| part != Part::Other) else {
+            texts.push((Part::Other, normalise(field.line)));
             continue;
-        }
-        let (name, value) = line.split_once(':').unwrap_or(("", line));
-        part = Part::of_field(name);
-        if part == Part::Other {
-            texts.push((part, normalise(line)));
-            continue;
-        }
-        // Without a space behind the colon, name and the value's first word are one word.
-        let joined = !value.starts_with(char::is_whitespace);
-        let name = if joined { line } else { &line[..=name.len()] };
+        };
+        // Without white space between, name and the value's first word are one word.
+        let name = &field.line[..field.line.len() - value.len()];
+        let value = normalise(value);
+        let name = if value.starts_with(' ') { name } else { field.line };
         texts.push((Part::Other, normalise(name)));
-        texts.push((part, normalise(value)));
+        texts.push((part, value));
     }
     texts
 }
 
-/// What to look for in dictionaries, for one piece of a needle.
-pub(super) struct Pattern<'a> {
-    /// The piece's bytes, with a mark where a word must begin or end.
-    pub bytes: Vec<u8>,
-    pub finder: memmem::Finder<'static>,
-    pub piece: Piece<'a>,
-    /// The grams of a longer piece; a piece of up to three characters is itself found in grams.
-    pub grams: Vec<&'a str>,
+/// Collects the distinct terms of the texts of one part.
+struct Collector<'a> {
+    words: HashMap<&'a str, u32, Seeded>,
+    seen_grams: HashSet<&'a str, Seeded>,
+    seen_pairs: HashSet<u64, Seeded>,
+    whole: Vec<u8>,
+    grams: Vec<u8>,
+    pairs: Vec<u8>,
+    /// Bytes that are left for terms.
+    room: usize,
+    partial: bool,
 }
 
-impl<'a> Pattern<'a> {
-    pub fn new(piece: Piece<'a>) -> Self {
-        let mut bytes = Vec::with_capacity(piece.text.len() + 2);
-        bytes.extend(piece.begins.then_some(MARK));
-        bytes.extend_from_slice(piece.text.as_bytes());
-        bytes.extend(piece.ends.then_some(MARK));
-        let finder = memmem::Finder::new(&bytes).into_owned();
-        Self { bytes, finder, grams: grams(piece.text).collect(), piece }
-    }
-
-    /// Whether a hit in grams says that the word holds the piece, not just that it may.
-    pub fn grams_are_exact(&self) -> bool {
-        self.grams.is_empty() || self.grams == [self.piece.text]
-    }
-
-    /// Whether the document has a whole word that fits.
-    pub fn is_in_words(&self, doc: &DocTerms, part: Part) -> bool {
-        self.finder.find(doc.section(Section::new(part, Form::Whole))).is_some()
-    }
-
-    /// Whether the document may have a longer word that fits.
-    pub fn may_be_in_grams(&self, doc: &DocTerms, part: Part) -> bool {
-        let terms = doc.section(Section::new(part, Form::Grams));
-        if self.grams_are_exact() {
-            return memmem::find(terms, self.piece.text.as_bytes()).is_some();
+impl<'a> Collector<'a> {
+    fn new(hasher: Seeded, room: usize) -> Self {
+        Self {
+            words: HashMap::with_hasher(hasher),
+            seen_grams: HashSet::with_hasher(hasher),
+            seen_pairs: HashSet::with_hasher(hasher),
+            whole: Vec::new(),
+            grams: Vec::new(),
+            pairs: Vec::new(),
+            room,
+            partial: false,
         }
-        !terms.is_empty()
-            && self.grams.iter().all(|gram| {
-                let mark = char::from(MARK);
-                memmem::find(terms, format!("{mark}{gram}{mark}").as_bytes()).is_some()
-            })
     }
+
+    /// Takes in a text, `in_pairs` too.
+    fn add(&mut self, text: &'a str, in_pairs: bool) {
+        let mut before: Option<(&str, u32)> = None;
+        for word in text.split(' ').filter(|word| !word.is_empty()) {
+            let count = self.words.len() as u32;
+            let number = *self.words.entry(word).or_insert(count);
+            if number == count {
+                self.add_word(word);
+            }
+            if let Some((left, left_number)) = before
+                && self.seen_pairs.insert(u64::from(left_number) << 32 | u64::from(number))
+            {
+                self.add_pair(left, word);
+            }
+            before = in_pairs.then_some((word, number));
+            if self.partial {
+                return;
+            }
+        }
+    }
+
+    fn add_word(&mut self, word: &'a str) {
+        if form(word) == Form::Whole {
+            self.partial |= !append(&mut self.whole, &mut self.room, [word]);
+            return;
+        }
+        for gram in grams(word) {
+            if self.seen_grams.insert(gram) {
+                self.partial |= !append(&mut self.grams, &mut self.room, [gram]);
+            }
+        }
+    }
+
+    fn add_pair(&mut self, left: &str, right: &str) {
+        let (left, right) = pair(left, right);
+        self.partial |= !append(&mut self.pairs, &mut self.room, [left, " ", right]);
+    }
+}
+
+/// Appends a term and a mark, and before the first term a mark; false if there is no room.
+fn append<const N: usize>(out: &mut Vec<u8>, room: &mut usize, term: [&str; N]) -> bool {
+    let len = term.iter().map(|part| part.len()).sum::<usize>() + 1;
+    let Some(left) = room.checked_sub(len + 1) else { return false };
+    *room = left;
+    if out.is_empty() {
+        out.push(MARK);
+    }
+    term.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+    out.push(MARK);
+    true
 }
 
 /// Hashes terms with a seed of its own, so that no sender can make them collide.
@@ -259,6 +322,11 @@ pub(super) struct TermHasher(u64);
 impl Hasher for TermHasher {
     fn write(&mut self, bytes: &[u8]) {
         self.0 = XxHash3_64::oneshot_with_seed(self.0, bytes);
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        let product = u128::from(self.0 ^ number) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+        self.0 = (product ^ product >> 64) as u64;
     }
 
     // What `str` and slices add to keep neighbours apart; a term is always alone.
@@ -293,6 +361,9 @@ mod tests {
             terms(&doc, Part::Other, Form::Whole),
             ["subject:", "from", ":", "to:joe,", "ann", "x-note:", "big"]
         );
+        assert_eq!(terms(&doc, Part::Subject, Form::Pairs), ["big big", "big house"]);
+        assert!(terms(&doc, Part::Other, Form::Pairs).is_empty());
+        assert_eq!(terms(&doc, Part::Body, Form::Pairs), ["株式会社 ok"]);
         assert_eq!(terms(&doc, Part::Body, Form::Whole), ["ok"]);
         assert_eq!(terms(&doc, Part::Body, Form::Grams), ["株式会", "式会社"]);
     }
@@ -315,7 +386,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_words_is_cut_and_said_so() {
-        let body: String = (0..200_000).map(|i| format!("word{i} ")).collect();
+        let body: String = (0..400_000).map(|i| format!("word{i} ")).collect();
         let doc = DocTerms::of(&Doc { content: ContentId(1), headers: "", body: &body });
         assert!(doc.partial && doc.size() < MAX_TERMS + 1000);
     }

@@ -15,43 +15,94 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 /// spaces are found by what is typed on a keyboard. Lower-casing is full but knows no language
 /// and no position in the word: every sigma is `σ`, and `İ` is `i`.
 pub fn normalise(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
+    let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
         let ascii = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
-        // The last letter before other characters stays with them: an accent may follow. In
-        // front of an ASCII character a text may always be cut, it never joins what precedes.
-        let cut = if ascii == rest.len() { ascii } else { ascii.saturating_sub(1) };
-        push_ascii(&mut out, &rest.as_bytes()[..cut]);
-        rest = &rest[cut..];
-        let other = ascii - cut;
-        let end = rest[other..].bytes().position(|byte| byte.is_ascii());
-        let (mixed, after) = rest.split_at(end.map_or(rest.len(), |end| other + end));
-        push_mixed(&mut out, mixed);
+        let (plain, after) = rest.split_at(ascii);
+        push_ascii(&mut out, plain);
+        let other = after.bytes().position(|byte| byte.is_ascii()).unwrap_or(after.len());
+        let (other, after) = after.split_at(other);
+        push_other(&mut out, other);
         rest = after;
     }
-    // Only whole characters were pushed.
-    String::from_utf8(out).unwrap_or_default()
+    // All at once is faster than word by word, and other characters are lower case already.
+    out.make_ascii_lowercase();
+    out
 }
 
-fn push_ascii(out: &mut Vec<u8>, bytes: &[u8]) {
-    for &byte in bytes {
-        if matches!(byte, b' ' | b'\t'..=b'\r') {
-            push_space(out);
-        } else {
-            out.push(byte.to_ascii_lowercase());
+/// Appends ASCII text, white space folded. A text may always be cut in front of an ASCII
+/// character: it never joins what precedes.
+fn push_ascii(out: &mut String, mut text: &str) {
+    // Runs between line ends and tabs are copied whole unless they hold two spaces in a row.
+    while let Some(at) = memchr::memchr3(b'\r', b'\n', b'\t', text.as_bytes()) {
+        push_line(out, &text[..at]);
+        push_space(out);
+        text = &text[at + 1..];
+    }
+    push_line(out, text);
+}
+
+fn push_line(out: &mut String, line: &str) {
+    if line.starts_with(' ') && out.ends_with(' ') || line.contains("  ") {
+        for (at, word) in line.split(' ').enumerate() {
+            if at > 0 {
+                push_space(out);
+            }
+            out.push_str(word);
+        }
+    } else {
+        out.push_str(line);
+    }
+}
+
+fn push_space(out: &mut String) {
+    if !out.ends_with(' ') {
+        out.push(' ');
+    }
+}
+
+/// Appends text that holds no ASCII.
+fn push_other(out: &mut String, text: &str) {
+    let start = out.len();
+    for c in text.chars() {
+        match simple_lowercase(c) {
+            Some(lower) => out.push(lower),
+            None => {
+                out.truncate(start);
+                return push_composed(out, text);
+            }
         }
     }
 }
 
-fn push_space(out: &mut Vec<u8>) {
-    if out.last() != Some(&b' ') {
-        out.push(b' ');
+/// The lower case of a letter of common scripts that is its own normal form and joins no other
+/// letter; `None` for all other characters.
+fn simple_lowercase(c: char) -> Option<char> {
+    match c {
+        'À'..='Þ' if c != '×' => char::from_u32(c as u32 + 0x20),
+        'ß'..='ÿ' | 'а'..='џ' => Some(c),
+        'А'..='Я' => char::from_u32(c as u32 + 0x20),
+        'Ѐ'..='Џ' => char::from_u32(c as u32 + 0x50),
+        // Kana, Chinese characters, Hangul syllables: no case. A voicing mark or a Hangul letter
+        // that would join is not among them.
+        'ぁ'..='ゖ' | 'ァ'..='ヺ' | '一'..='\u{9fff}' | '가'..='힣' => Some(c),
+        '、'..='〇' => Some(c),
+        _ => None,
     }
 }
 
-fn push_mixed(out: &mut Vec<u8>, text: &str) {
-    let lower = text.chars().filter(|&c| !is_invisible(c)).flat_map(lowercase);
+/// Appends text that may need to be composed, also with the letter before it.
+fn push_composed(out: &mut String, text: &str) {
+    let before = out.pop().filter(|c| {
+        let joins = c.is_ascii() && *c != ' ';
+        if !joins {
+            out.push(*c);
+        }
+        joins
+    });
+    let chars = before.into_iter().chain(text.chars());
+    let lower = chars.filter(|&c| !is_invisible(c)).flat_map(lowercase);
     if is_nfkc_quick(lower.clone()) == IsNormalized::Yes {
         lower.for_each(|c| push_char(out, c));
     } else {
@@ -61,12 +112,17 @@ fn push_mixed(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-fn push_char(out: &mut Vec<u8>, c: char) {
-    if c.is_whitespace() {
+fn push_char(out: &mut String, c: char) {
+    if is_space(c) {
         push_space(out);
     } else {
-        out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        out.push(c);
     }
+}
+
+/// White space; of ASCII's only what occurs in text, so that one scan finds it.
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n') || !c.is_ascii() && c.is_whitespace()
 }
 
 /// Soft hyphen, zero-width space, word joiner, byte order mark: newsletters sprinkle words with
@@ -121,14 +177,25 @@ pub(super) const MAX_WORD: usize = 64;
 /// Characters in a gram.
 pub(super) const GRAM: usize = 3;
 
-/// How the index keeps a word.
+/// How the index keeps words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Form {
     Whole,
     Grams,
+    /// Two neighbours with a space between, see [`pair`].
+    Pairs,
 }
 
-/// The form of a word that stands between two spaces of a normalised text.
+/// Of the words in a pair so many bytes are kept, next to the space between them.
+const MAX_HALF: usize = 32;
+
+/// What is kept of two neighbours: the end of the one and the beginning of the other.
+pub(super) fn pair<'a>(left: &'a str, right: &'a str) -> (&'a str, &'a str) {
+    let cut = left.len().saturating_sub(MAX_HALF);
+    (&left[left.ceil_char_boundary(cut)..], &right[..right.floor_char_boundary(MAX_HALF)])
+}
+
+/// The form of a word that stands between two spaces of a normalised text: whole or grams.
 pub(super) fn form(word: &str) -> Form {
     if word.len() <= GRAM {
         return Form::Whole;
@@ -192,6 +259,8 @@ mod tests {
         assert_eq!(normalise("ΟΔΟΣ οδός"), "οδοσ οδόσ");
         assert_eq!(normalise("İSTANBUL news\u{ad}let\u{200b}ter"), "istanbul newsletter");
         assert_eq!(normalise("J\u{30c} ǰ"), "ǰ ǰ");
+        assert_eq!(normalise("ПРИВЕТ Ёж Ђ ÀÞ×÷ か\u{3099}"), "привет ёж ђ àþ×÷ が");
+        assert_eq!(normalise("a \u{301}b\n\u{301}"), "a \u{301}b \u{301}");
         assert_eq!(normalise(" \r\n "), " ");
         assert_eq!(normalise(""), "");
     }
@@ -229,11 +298,8 @@ mod tests {
         #[test]
         fn cutting_off_ascii_changes_nothing(parts in prop::collection::vec("[a-zA-Z \r\n]{0,4}|[äÉ\u{301}\u{30c}ﬁﾞｶ\u{a0}각]{0,3}", 0..8)) {
             let text = parts.concat();
-            let slow: String = {
-                let mut out = Vec::new();
-                push_mixed(&mut out, &text);
-                String::from_utf8(out).unwrap()
-            };
+            let mut slow = String::new();
+            push_composed(&mut slow, &text);
             prop_assert_eq!(normalise(&text), slow);
         }
     }

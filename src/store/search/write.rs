@@ -25,7 +25,11 @@ pub(super) fn build(path: &Path, docs: &[&DocTerms], position: ModSeq) -> Result
         let mut lists: HashMap<&[u8], SmallVec<[u32; 4]>, _> = HashMap::with_hasher(Seeded::new());
         for (number, doc) in (0..).zip(docs) {
             for term in doc.terms(section) {
-                lists.entry(term).or_default().push(number);
+                let list = lists.entry(term).or_default();
+                // Two pairs of long words may be cut to the same term.
+                if list.last() != Some(&number) {
+                    list.push(number);
+                }
             }
         }
         let mut terms: Vec<_> = lists.into_iter().collect();
