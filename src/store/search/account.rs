@@ -7,21 +7,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::codec::{Result, io};
 use super::content_set::ContentSet;
-use super::log::sync_parent;
 use super::matches::Matches;
+use super::pending::sync_parent;
 use super::plan::{Group, Plan};
 use super::segment::Segment;
 use super::terms::DocTerms;
 use super::write;
 use crate::base::id::{AccountId, ContentId, ModSeq};
 
-/// So many neighbouring segments of about one size become one. A term is then rewritten once for
-/// each fourfold growth, and a search opens about three segments for each.
-const MERGE: usize = 4;
+/// So many neighbouring segments of about one size become one. A posting is then written once for
+/// each eightfold growth, and a search opens some four segments for each.
+const MERGE: usize = 8;
 /// Segments below this size count as equally small.
 const SMALLEST: u64 = 64 << 10;
 
-/// A segment's file, named by the log records that it covers.
+/// A segment's file, named by the first and last addition that it holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct SegmentFile {
     pub from: u64,
@@ -40,18 +40,18 @@ impl SegmentFile {
         Some(Self { from: number(from)?, to: number(to)?, len: path.metadata().ok()?.len() })
     }
 
-    /// Each fourfold size is a tier.
+    /// Each eightfold size is a tier.
     fn tier(&self) -> u32 {
-        self.len.max(SMALLEST).ilog2() / 2
+        (self.len.max(SMALLEST) / SMALLEST).ilog2() / 3
     }
 }
 
-/// The documents that only the log holds.
+/// The documents that no segment holds yet.
 #[derive(Default)]
 pub(super) struct Pending {
     pub docs: Vec<DocTerms>,
     pub bytes: usize,
-    /// Numbers of the first and last log record.
+    /// Numbers of the first and last addition.
     pub from: u64,
     pub to: u64,
 }
@@ -117,8 +117,8 @@ impl Account {
         Ok(Some((AccountId(id), account)))
     }
 
-    /// Number of the last log record that is in a segment.
-    pub fn covered_records(&self) -> u64 {
+    /// Number of the last addition that is in a segment.
+    pub fn written(&self) -> u64 {
         self.segments.last().map_or(0, |file| file.to)
     }
 
@@ -140,7 +140,7 @@ impl Account {
         Ok(covered)
     }
 
-    /// Notes documents that are in the log.
+    /// Takes in documents.
     pub fn add(&mut self, number: u64, docs: Vec<DocTerms>, position: ModSeq) {
         if let Some(covered) = &mut self.covered {
             Arc::make_mut(covered).extend(docs.iter().map(|doc| doc.content));
@@ -257,7 +257,10 @@ impl Place {
             sync_parent(&self.0)?;
         }
         let new = self.0.join("new");
-        let len = write(&new)?;
+        let len = write(&new).inspect_err(|_| {
+            // On a full disk half a segment only takes room. It is never read.
+            let _ = fs::remove_file(&new);
+        })?;
         let file = SegmentFile { from, to, len };
         let path = self.path(&file);
         fs::rename(&new, &path).map_err(io("naming a segment"))?;

@@ -1,11 +1,19 @@
 //! The full-text index: which messages of an account contain a text, in headers or bodies.
 //!
 //! IMAP's SEARCH asks for substrings in any script (RFC 9051 §6.4.4). The index keeps the distinct
-//! words of each message, and a search looks for the needle *within the words of the dictionary*:
-//! that finds `ledger` in `zirconium-ledger` and, unlike n-grams of the text, answers a needle
-//! without spaces exactly, so that no message is read again. What cannot be answered exactly
-//! (needles with spaces, parts of very long words, Chinese and Japanese beyond three characters)
-//! is narrowed to candidates. See [`text`] for what "contains" means, [`segment`] for the files.
+//! words of each message, and pairs of neighbours, and looks for the needle *within the terms of
+//! its dictionary*: `ledger` is found in `zirconium-ledger`, and a needle of one or two words is
+//! answered exactly, without reading a message. What cannot be (longer phrases, parts of gigantic
+//! words, Chinese and Japanese beyond three characters) is narrowed to candidates. [`text`] says
+//! what "contains" means, [`segment`] how the files are made.
+//!
+//! Why not something else, measured on 20,000 messages of 1,040 MB, of which 195 MB are text:
+//! an index of words (tantivy) finds no substrings. Trigrams of the text take 36 MB and leave each
+//! hit to be verified by reading it: 18,160 messages for "meeting", 11,191 for "meeting report".
+//! This index takes 27 MB (10 MB without pairs) and answers both in 1 ms with nothing to read; rare
+//! needles and those without a hit take 0.4 ms, a single letter 6 ms. Indexing takes 0.1 ms of CPU
+//! for a message of 3 kB and 0.25 ms for one of 10 kB. For 20,000 files of source code, 153 MB with
+//! half a million distinct words, it is 55 MB, 1 ms and 30 ms.
 //!
 //! Everything here can be rebuilt from the store. An index that is damaged or of another version
 //! is thrown away, and an account's position is then zero again.
@@ -13,8 +21,8 @@
 mod account;
 mod codec;
 mod content_set;
-mod log;
 mod matches;
+mod pending;
 mod plan;
 mod postings;
 mod segment;
@@ -32,7 +40,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use account::Account;
 use codec::io;
-use log::{Bytes, Entry, Log, Record};
+use pending::Entry;
 use plan::{Group, Plan};
 use terms::{DocTerms, Part};
 
@@ -83,7 +91,6 @@ pub struct Stats {
     pub segments: usize,
     /// Bytes on disk.
     pub segment_bytes: u64,
-    pub log_bytes: u64,
     /// Bytes in memory that wait for a segment.
     pub pending_bytes: usize,
 }
@@ -92,10 +99,8 @@ pub struct Stats {
 const ACCOUNT_PENDING: usize = 4 << 20;
 /// All accounts together: beyond, the one with most gets its segment.
 const ALL_PENDING: usize = 12 << 20;
-/// The log may be so much longer than what is pending before it is written anew.
-const LOG_SLACK: u64 = 32 << 20;
-/// Documents of one log record take about so many bytes at most.
-const RECORD: usize = 4 << 20;
+/// The file of what is pending.
+const PENDING: &str = "pending";
 /// So many accounts have the set of their contents in memory.
 const LOADED: usize = 256;
 
@@ -113,8 +118,7 @@ pub struct Index {
 }
 
 struct Writer {
-    log: Option<Log>,
-    /// Number of the last log record.
+    /// Number of the last addition.
     last: u64,
     /// Bytes of all accounts' pending documents.
     pending: usize,
@@ -126,17 +130,13 @@ impl Index {
     pub fn open(dir: &Path) -> Result<Self> {
         fs::create_dir_all(dir).map_err(io("creating a directory"))?;
         let mut opened = Opened::find(dir)?;
-        let path = dir.join("log");
-        let log = match Log::open(&path, |record| opened.replay(dir, record))? {
-            Some(log) => log,
-            None => {
-                // Without a log of this version the segments mean nothing.
-                for (_, account) in opened.accounts.drain() {
-                    account.place.remove()?;
-                }
-                Log::create(&path, std::iter::empty())?
+        if !pending::load(&dir.join(PENDING), |number, entry| opened.replay(dir, number, entry))? {
+            // Without a file of this version the segments mean nothing.
+            for (_, account) in opened.accounts.drain() {
+                account.place.remove()?;
             }
-        };
+            pending::save(&dir.join(PENDING), std::iter::empty())?;
+        }
         for account in opened.forgotten {
             account.place.remove()?;
         }
@@ -147,13 +147,13 @@ impl Index {
             accounts: Mutex::new(
                 accounts.map(|(id, it)| (id, Arc::new(RwLock::new(it)))).collect(),
             ),
-            writer: Mutex::new(Writer { log: Some(log), last: opened.last, pending }),
+            writer: Mutex::new(Writer { last: opened.last, pending }),
         })
     }
 
     /// An index without files, for tests.
     pub fn in_memory() -> Self {
-        let writer = Writer { log: None, last: 0, pending: 0 };
+        let writer = Writer { last: 0, pending: 0 };
         Self { dir: None, accounts: Mutex::default(), writer: Mutex::new(writer) }
     }
 
@@ -189,8 +189,10 @@ impl Index {
     /// Takes documents in and notes how far the account is indexed with them. Contents that the
     /// index holds already are passed over.
     ///
-    /// Searches see them when this returns. A crash may take back the last calls, and the position
-    /// with them. Now and then a call writes or merges segments, which takes up to seconds.
+    /// Searches see them when this returns. Nothing is written for each call: a crash takes back
+    /// what no segment holds yet, some thousand messages of all accounts together at most, and
+    /// the position with them. Now and then a call writes or merges segments, which takes up to
+    /// seconds.
     pub fn add(&self, account: AccountId, docs: &[Doc], position: ModSeq) -> Result<()> {
         let shared = self.account_or_new(account);
         let new = {
@@ -199,27 +201,14 @@ impl Index {
             let new = new.filter(|doc| seen.insert(doc.content));
             new.map(DocTerms::of).collect::<Vec<_>>()
         };
-        let mut new = new.into_iter().peekable();
         let mut writer = lock(&self.writer);
-        if new.peek().is_none() {
-            // Worth no record: the changes since are read again after a restart, and skipped.
-            write(&shared).position = Some(position);
+        if !self.account(account).is_some_and(|now| Arc::ptr_eq(&now, &shared)) {
+            // Forgotten meanwhile: its position is zero, so all of this comes again.
             return Ok(());
         }
-        while new.peek().is_some() {
-            let mut size = 0;
-            let mut terms = Vec::new();
-            while let Some(doc) = new.next_if(|doc| size == 0 || size + doc.size() <= RECORD) {
-                size += doc.size();
-                terms.push(doc);
-            }
-            // Only with the last record is everything up to the position there.
-            let known = read(&shared).position.unwrap_or_default();
-            let position = if new.peek().is_none() { position } else { known };
-            writer.append(account, position, &terms)?;
-            writer.pending += size;
-            write(&shared).add(writer.last, terms, position);
-        }
+        writer.last += 1;
+        writer.pending += new.iter().map(DocTerms::size).sum::<usize>();
+        write(&shared).add(writer.last, new, position);
         self.keep_small(&mut writer, &shared)
     }
 
@@ -229,6 +218,9 @@ impl Index {
             return Ok(Matches::everything());
         }
         let Some(shared) = self.account(account) else { return Ok(Matches::new(Arc::default())) };
+        if read(&shared).is_damaged() {
+            return Ok(Matches::new(Arc::default()));
+        }
         let plan = Plan::new(needle.as_str());
         let found = self.loaded(&shared).and_then(|it| it.search(&plan, field.groups()));
         match found {
@@ -243,16 +235,12 @@ impl Index {
     /// Removes everything of an account, and its position.
     pub fn forget(&self, account: AccountId) -> Result<()> {
         let mut writer = lock(&self.writer);
-        let Some(shared) = self.account(account) else { return Ok(()) };
-        // First the record, so that after a crash neither half comes back without the other.
+        let Some(shared) = lock(&self.accounts).remove(&account) else { return Ok(()) };
+        writer.pending = writer.pending.saturating_sub(read(&shared).pending.bytes);
         writer.last += 1;
         let number = writer.last;
-        if let Some(log) = &mut writer.log {
-            log.append(Bytes::Forget { number, account })?;
-            log.sync()?;
-        }
-        lock(&self.accounts).remove(&account);
-        writer.pending = writer.pending.saturating_sub(read(&shared).pending.bytes);
+        // First the file, so that after a crash neither half comes back without the other.
+        self.save_with(Some((number, Entry::Forget(account))))?;
         if self.dir.is_some() { write(&shared).place.remove() } else { Ok(()) }
     }
 
@@ -260,13 +248,11 @@ impl Index {
     /// store's content was replaced by another (a restored backup), whose ids mean other messages.
     pub fn clear(&self) -> Result<()> {
         let mut writer = lock(&self.writer);
+        let accounts = std::mem::take(&mut *lock(&self.accounts));
+        writer.pending = 0;
         writer.last += 1;
         let number = writer.last;
-        if let Some(log) = &mut writer.log {
-            *log = Log::create(log.path(), [Bytes::ForgetAll { number }].into_iter())?;
-        }
-        writer.pending = 0;
-        let accounts = std::mem::take(&mut *lock(&self.accounts));
+        self.save_with(Some((number, Entry::ForgetAll)))?;
         if self.dir.is_some() {
             accounts.values().try_for_each(|account| write(account).place.remove())?;
         }
@@ -294,10 +280,16 @@ impl Index {
         Ok(true)
     }
 
+    /// Saves what no segment holds yet. To be called when the server stops: without it the next
+    /// start has some messages to index again.
+    pub fn save(&self) -> Result<()> {
+        let _writer = lock(&self.writer);
+        self.save_with(None)
+    }
+
     pub fn stats(&self) -> Stats {
-        let log_bytes = lock(&self.writer).log.as_ref().map_or(0, Log::len);
         let accounts = lock(&self.accounts);
-        let mut stats = Stats { accounts: accounts.len(), log_bytes, ..Stats::default() };
+        let mut stats = Stats { accounts: accounts.len(), ..Stats::default() };
         for account in accounts.values() {
             let account = read(account);
             stats.segments += account.segments.len();
@@ -345,7 +337,7 @@ impl Index {
         }
     }
 
-    /// Moves pending documents to segments where they are many, merges segments, shortens the log.
+    /// Moves pending documents to segments where they are many.
     fn keep_small(&self, writer: &mut Writer, shared: &Shared) -> Result<()> {
         if self.dir.is_none() {
             return Ok(());
@@ -359,7 +351,7 @@ impl Index {
             let Some(largest) = largest.filter(|it| read(it).pending.bytes > 0) else { break };
             self.flush(writer, largest)?;
         }
-        writer.shorten(self)
+        Ok(())
     }
 
     /// Writes an account's pending documents to a segment, and merges while that is due.
@@ -379,6 +371,20 @@ impl Index {
         }
     }
 
+    /// Saves what is pending, behind one more entry.
+    fn save_with(&self, first: Option<(u64, Entry<&[DocTerms]>)>) -> Result<()> {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        let accounts: Vec<_> =
+            lock(&self.accounts).iter().map(|(id, it)| (*id, it.clone())).collect();
+        let guards: Vec<_> = accounts.iter().map(|(id, it)| (*id, read(it))).collect();
+        let pending = guards.iter().filter(|(_, it)| !it.pending.docs.is_empty());
+        let entries = pending.map(|(account, it)| {
+            let (position, docs) = (it.position.unwrap_or_default(), &it.pending.docs[..]);
+            (it.pending.to, Entry::Docs { account: *account, position, docs })
+        });
+        pending::save(&dir.join(PENDING), first.into_iter().chain(entries))
+    }
+
     /// Marks a damaged account, so that the next round of indexing begins it anew. Other errors
     /// are handed on.
     fn after_damage(&self, account: AccountId, shared: &Shared, error: Error) -> Result<()> {
@@ -386,39 +392,6 @@ impl Index {
             return Err(error);
         }
         read(shared).damaged.store(true, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
-impl Writer {
-    fn append(&mut self, account: AccountId, position: ModSeq, docs: &[DocTerms]) -> Result<()> {
-        self.last += 1;
-        let number = self.last;
-        self.log
-            .as_mut()
-            .map_or(Ok(()), |log| log.append(Bytes::Docs { number, account, position, docs }))
-    }
-
-    /// Writes the log anew if little of it is still pending.
-    fn shorten(&mut self, index: &Index) -> Result<()> {
-        let enough = self.pending as u64 * 2 + LOG_SLACK;
-        let Some(log) = self.log.as_mut().filter(|log| log.len() > enough) else {
-            return Ok(());
-        };
-        let accounts: Vec<_> =
-            lock(&index.accounts).iter().map(|(id, it)| (*id, it.clone())).collect();
-        let guards: Vec<_> = accounts.iter().map(|(id, it)| (*id, read(it))).collect();
-        let records =
-            guards.iter().filter(|(_, it)| !it.pending.docs.is_empty()).map(|(id, it)| {
-                let position = it.position.unwrap_or_default();
-                Bytes::Docs {
-                    number: it.pending.to,
-                    account: *id,
-                    position,
-                    docs: &it.pending.docs,
-                }
-            });
-        *log = Log::create(log.path(), records)?;
         Ok(())
     }
 }
@@ -440,30 +413,30 @@ impl Opened {
                 accounts.extend(Account::open(&path)?);
             }
         }
-        let last = accounts.values().map(Account::covered_records).max().unwrap_or(0);
+        let last = accounts.values().map(Account::written).max().unwrap_or(0);
         Ok(Self { accounts, forgotten: Vec::new(), last })
     }
 
-    fn replay(&mut self, dir: &Path, record: Record) {
-        self.last = self.last.max(record.number);
-        match record.entry {
+    fn replay(&mut self, dir: &Path, number: u64, entry: Entry<Vec<DocTerms>>) {
+        self.last = self.last.max(number);
+        match entry {
             Entry::Docs { account: id, position, docs } => {
                 let account = self.accounts.entry(id).or_insert_with(|| Account::new(dir, id));
-                if record.number > account.covered_records() {
-                    account.add(record.number, docs, position);
+                if number > account.written() {
+                    account.add(number, docs, position);
                 }
             }
-            Entry::Forget(id) => self.forget(id, record.number),
+            Entry::Forget(id) => self.forget(id, number),
             Entry::ForgetAll => {
                 let ids: Vec<_> = self.accounts.keys().copied().collect();
-                ids.into_iter().for_each(|id| self.forget(id, record.number));
+                ids.into_iter().for_each(|id| self.forget(id, number));
             }
         }
     }
 
     fn forget(&mut self, id: AccountId, number: u64) {
-        // Segments may be newer than the record: then the account has begun anew since.
-        if self.accounts.get(&id).is_some_and(|it| it.covered_records() < number) {
+        // Segments may be newer than the entry: then the account has begun anew since.
+        if self.accounts.get(&id).is_some_and(|it| it.written() < number) {
             self.forgotten.extend(self.accounts.remove(&id));
         }
     }

@@ -170,9 +170,10 @@ impl Needle {
     }
 }
 
-/// Longest word in bytes that is a term as it stands. Of longer ones (links, base64), and of
-/// scripts without spaces between words, every three characters in a row are a term.
-pub(super) const MAX_WORD: usize = 64;
+/// Longest word in bytes that is a term as it stands: links and lines of base64 still are. Of longer
+/// ones (whole files in a link), and of scripts without spaces between words, every three characters
+/// in a row are a term.
+pub(super) const MAX_WORD: usize = 512;
 
 /// Characters in a gram.
 pub(super) const GRAM: usize = 3;
@@ -283,7 +284,7 @@ mod tests {
         assert_eq!(form("übergang"), Form::Whole);
         assert_eq!(form("会議"), Form::Whole);
         assert_eq!(form("株式会社"), Form::Grams);
-        assert_eq!(form(&"x".repeat(65)), Form::Grams);
+        assert_eq!(form(&"x".repeat(MAX_WORD + 1)), Form::Grams);
         assert_eq!(grams("株式会社").collect::<Vec<_>>(), ["株式会", "式会社"]);
         assert_eq!(grams("ab").count(), 0);
     }
