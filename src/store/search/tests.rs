@@ -395,9 +395,8 @@ fn a_document_beyond_the_limit_is_always_possible() {
 fn searches_go_on_beside_indexing() {
     let dir = TempDir::new().unwrap();
     let index = Index::open(dir.path()).unwrap();
-    let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let writer = scope.spawn(|| {
             for round in 1..=60_u64 {
                 let texts: Vec<_> =
                     (0..10).map(|n| plain(&format!("all w{}", round * n))).collect();
@@ -405,10 +404,9 @@ fn searches_go_on_beside_indexing() {
                 index.add(ANNA, &docs, ModSeq(round)).unwrap();
                 flush(&index);
             }
-            done.store(true, Ordering::Relaxed);
         });
         let mut last = 0;
-        while !done.load(Ordering::Relaxed) {
+        while !writer.is_finished() {
             let found = sure(&index, "all");
             assert!(found >= last && found.is_multiple_of(10), "{last} then {found}");
             last = found;
