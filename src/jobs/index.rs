@@ -73,6 +73,9 @@ impl Indexer {
             // Of the calling thread alone, on Linux; elsewhere it does no harm to fail.
             let _ = rustix::process::setpriority_process(None, NICE);
             runtime.block_on(follow(&store, &stopped));
+            if let Err(error) = store.search().save() {
+                tracing::warn!(%error, "some messages will be indexed again at the next start");
+            }
         })?;
         Ok(Self { stop, thread: Some(thread) })
     }
