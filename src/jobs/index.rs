@@ -364,7 +364,10 @@ mod tests {
     use crate::store::search::{Field, Needle, Verdict};
 
     fn office() -> (Store, Vec<MailboxId>) {
-        let store = Store::in_memory(Clock::fixed(1_700_000_000));
+        office_on(Store::in_memory(Clock::fixed(1_700_000_000)))
+    }
+
+    fn office_on(store: Store) -> (Store, Vec<MailboxId>) {
         let inboxes = store.write_blocking(|tx| {
             account::add_domain(tx, "office.example")?;
             let inboxes = ["anna", "ben"].map(|name| {
@@ -454,6 +457,34 @@ mod tests {
         rebuild(&store, &mut |done| told.push(done)).unwrap();
         assert_eq!(told, [10, 20, 10, 20]);
         assert_eq!(found(&store, inboxes[1], "word"), 10);
+    }
+
+    #[test]
+    fn texts_of_removed_messages_leave_the_index() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let options = store::Options { clock: Clock::fixed(1_700_000_000), ..Default::default() };
+        let (store, inboxes) = office_on(Store::open(directory.path(), &options).unwrap());
+        let inbox = inboxes[0];
+        let raws = (0..1_300).map(|n| Bytes::from(format!("Subject: s{n}\r\n\r\nw\r\n")));
+        let mails: Vec<_> = raws.map(|raw| Prepared::new(b"", raw)).collect();
+        store
+            .write_blocking(move |tx| {
+                for mail in mails {
+                    let stored = message::store_content(tx, mail)?;
+                    message::add(tx, inbox, &stored, &FlagNames::default(), None)?;
+                }
+                Ok::<_, domain::Error>(())
+            })
+            .unwrap();
+        let stop = AtomicBool::new(false);
+        let mut follower = Follower::new(&store, &stop);
+        round(&mut follower);
+        let covered = || store.search().covered(inbox.account).unwrap().len();
+        assert_eq!(covered(), 1_300);
+        let gone = UidSet::range(1, 1_250);
+        store.write_blocking(move |tx| message::remove(tx, inbox, &gone)).unwrap();
+        round(&mut follower);
+        assert_eq!((covered(), found(&store, inbox, "s1280")), (50, 1));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::imap::codec::types::{
 };
 use crate::imap::failure::{Failure, Result};
 use crate::imap::search::answer::{self, Extended, Plain};
-use crate::imap::search::{Context, Hit, Question, evaluate, reads, run};
+use crate::imap::search::{Context, Hit, Question, evaluate, is_quick, run};
 use crate::imap::session::Session;
 
 pub(super) async fn search(session: &mut Session, tag: &Tag, args: SearchArgs) -> Result<Reply> {
@@ -16,7 +16,7 @@ pub(super) async fn search(session: &mut Session, tag: &Tag, args: SearchArgs) -
     let key = args.key.clone();
     let found = async {
         let question = Question::selected(session)?;
-        run(session, Some(tag), question, !reads(&key), move |question, _| {
+        run(session, Some(tag), question, is_quick(&key), move |question, _| {
             Ok(evaluate(&question.scope(), &key)?.to_vec())
         })
         .await

@@ -4,7 +4,7 @@ use super::search::{require_uids, save};
 use crate::imap::codec::types::{Reply, SortArgs, Tag};
 use crate::imap::failure::Result;
 use crate::imap::search::answer::{self, Extended, Plain};
-use crate::imap::search::{self, Context, Question, evaluate, is_cheap, reads, run};
+use crate::imap::search::{self, Context, Question, evaluate, is_cheap, is_quick, run};
 use crate::imap::session::Session;
 
 pub(super) async fn sort(session: &mut Session, tag: &Tag, args: SortArgs) -> Result<Reply> {
@@ -12,7 +12,7 @@ pub(super) async fn sort(session: &mut Session, tag: &Tag, args: SortArgs) -> Re
     let with_modseq = args.key.uses_modseq();
     session.enabled.condstore |= with_modseq;
     let (key, criteria) = (args.key.clone(), args.criteria.clone());
-    let quick = !reads(&key) && is_cheap(&criteria);
+    let quick = is_quick(&key) && is_cheap(&criteria);
     let found = async {
         let question = Question::selected(session)?;
         run(session, Some(tag), question, quick, move |question, cache| {

@@ -5,7 +5,7 @@ use crate::base::uidset::UidSet;
 use crate::imap::codec::encode::{self, Found, Update};
 use crate::imap::codec::types::{By, Code, Reply, SearchKey, SequenceSet, SortCriterion, Tag};
 use crate::imap::failure::Result;
-use crate::imap::search::{Hit, Question, evaluate, is_cheap, reads, run, sort};
+use crate::imap::search::{Hit, Question, evaluate, is_cheap, is_quick, run, sort};
 use crate::imap::session::Session;
 use crate::imap::sync::News;
 use crate::imap::view::View;
@@ -156,7 +156,7 @@ async fn update(session: &mut Session, context: &mut Context, touched: &UidSet) 
     let question = Question::selected(session)?;
     let only = SearchKey::Uid(SequenceSet::of(touched.clone()));
     let key = SearchKey::And(vec![only, context.key.clone()]);
-    let quick = !reads(&key);
+    let quick = is_quick(&key);
     let matching = run(session, None, question.clone(), quick, move |question, _| {
         Ok(evaluate(&question.scope(), &key)?.uids())
     })

@@ -74,6 +74,10 @@ impl Progress {
     /// Counts one message; fails when the search is to end.
     fn step(&self) -> Result<()> {
         self.done.fetch_add(1, Ordering::Relaxed);
+        self.check()
+    }
+
+    fn check(&self) -> Result<()> {
         if self.cancelled.load(Ordering::Relaxed) {
             // Who cancels does not listen any more, so this error is never shown.
             return Err(crate::store::Error::Closed.into());
@@ -94,7 +98,16 @@ pub fn evaluate<'a>(scope: &Scope<'a>, key: &SearchKey) -> Result<Found<'a>> {
     Ok(Found { rows, hits: sure })
 }
 
-/// Whether a search for `key` may have to read more than the table in memory.
-pub fn reads(key: &SearchKey) -> bool {
-    plan::cost(key) > plan::Cost::Table
+/// Conditions that are looked through at once; more are a thread's work, even if each is cheap.
+const FEW: usize = 64;
+
+/// Whether a search for `key` takes a millisecond or two: few conditions, and none for which more
+/// is needed than the table in memory.
+pub fn is_quick(key: &SearchKey) -> bool {
+    let mut keys = 0;
+    let many = key.any(&mut |_| {
+        keys += 1;
+        keys > FEW
+    });
+    !many && plan::cost(key) == plan::Cost::Table
 }

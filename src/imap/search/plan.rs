@@ -162,6 +162,7 @@ impl Compiler<'_> {
     /// `within` are the messages of which an answer is wanted. The depth of keys is bounded by the
     /// decoder.
     fn compile(&mut self, key: &SearchKey, within: &Bits) -> Result<Plan> {
+        self.scope.progress.check()?;
         match key {
             SearchKey::And(keys) => self.and(keys, within),
             SearchKey::Or(keys) => self.or(keys, within),
