@@ -62,12 +62,20 @@ pub struct Verifier {
 
 impl Default for Verifier {
     fn default() -> Self {
+        Self::new(Secret::random(32))
+    }
+}
+
+impl Verifier {
+    /// `decoy_key` is a lasting secret of this server, from which the SCRAM salts of log-ins that
+    /// do not exist are made: were they new after a restart, they would tell who exists.
+    pub fn new(decoy_key: Secret) -> Self {
         let decoy = Argon2::default().hash_password(Secret::random(16).expose());
         Self {
             key: hmac::Key::new(hmac::HMAC_SHA256, Secret::random(32).expose()),
             known: Mutex::default(),
             decoy: decoy.map(|hash| hash.to_string()).unwrap_or_default(),
-            decoy_key: Secret::random(32),
+            decoy_key,
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use crate::base::metrics::Metric;
@@ -11,8 +12,8 @@ use crate::base::secret::Secret;
 use crate::domain::auth::Verifier;
 use crate::format::sasl::ScramKeys;
 use crate::net::rate::{Attempt, Logins, Throttled};
-use crate::store::Store;
 use crate::store::rows::account::Account;
+use crate::store::{self, Read, Store, keys};
 
 static SUCCEEDED: Metric = Metric::counter("kontor_logins_total", "Log-ins that succeeded.");
 
@@ -46,7 +47,8 @@ impl Doorkeeper {
     pub fn new(store: Store, guesses: Arc<Logins>) -> Arc<Self> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let hashing = Semaphore::new(cores.max(2));
-        Arc::new(Self { store, guesses, verifier: Verifier::default(), hashing })
+        let verifier = Verifier::new(decoy_key(&store));
+        Arc::new(Self { store, guesses, verifier, hashing })
     }
 
     /// Checks a log-in by password.
@@ -87,6 +89,27 @@ impl Doorkeeper {
         let (keys, account) = found.map_err(unavailable)?;
         Ok((keys, ScramAttempt { attempt, account }))
     }
+}
+
+/// The secret behind the salts of unknown log-ins; made at the first start.
+fn decoy_key(store: &Store) -> Secret {
+    let row = keys::meta("decoy");
+    if let Ok(Some(kept)) = store.read().get(&row) {
+        return Secret::new(kept.to_vec());
+    }
+    let key = Secret::random(32);
+    let (store, kept) = (store.clone(), Bytes::copy_from_slice(key.expose()));
+    // The start does not wait for the disk.
+    std::thread::spawn(move || {
+        let put = store.write_blocking(move |tx| {
+            tx.put(row, kept);
+            Ok::<_, store::Error>(())
+        });
+        if let Err(error) = put {
+            tracing::warn!(%error, "the log-in secret could not be kept");
+        }
+    });
+    key
 }
 
 fn unavailable(error: crate::domain::Error) -> Refused {
