@@ -3,7 +3,7 @@
 CARGO ?= cargo
 # Files of the build stay where cargo puts them unless CARGO_TARGET_DIR says otherwise.
 
-.PHONY: run dev test check bench soak fuzz fmt clients release clean-demo
+.PHONY: run dev test check bench soak fuzz fmt clients release
 
 run: release ## build and start the filled sample office; ends with Ctrl-C
 	$${CARGO_TARGET_DIR:-target}/release/kontor demo

@@ -20,8 +20,10 @@ pub const DESCRIPTORS_RESERVED: u64 = 200;
 /// many addresses costs at most a few MB; beyond it the longest unseen are forgotten.
 pub const RATE_ENTRIES: usize = 50_000;
 
-/// A guess waits at most this long for its turn; beyond, it is answered "try later".
-pub const LOGIN_WAIT: Duration = Duration::from_secs(8);
+/// A log-in waits at most this long for its turn; beyond, it is answered "try later". An
+/// office of some hundred programs that all come back after a restart is through by then, and
+/// mail programs give up after about a minute.
+pub const LOGIN_WAIT: Duration = Duration::from_secs(20);
 
 /// How long an address counts as one that its account's owner uses, after a successful log-in.
 pub const KNOWN_ADDRESS: Duration = Duration::from_secs(14 * 24 * 3600);

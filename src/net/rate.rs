@@ -8,8 +8,11 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
 
 use crate::base::limits::{self, Limits};
 use crate::base::metrics::Metric;
@@ -57,17 +60,6 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
 
     /// Takes a token, or says how long until there is one.
     pub fn take(&mut self, key: K, now: Instant) -> Result<(), Duration> {
-        self.borrow(key, now, Duration::ZERO).map(|_| ())
-    }
-
-    /// Takes a token, also one that comes only within `patience`: the answer is how long to
-    /// wait for it.
-    pub fn borrow(
-        &mut self,
-        key: K,
-        now: Instant,
-        patience: Duration,
-    ) -> Result<Duration, Duration> {
         if self.table.len() >= limits::RATE_ENTRIES && !self.table.contains_key(&key) {
             self.forget(now);
         }
@@ -76,12 +68,11 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
         let passed = now.saturating_duration_since(bucket.at).as_secs_f64();
         bucket.tokens = (bucket.tokens + passed * per_second).min(burst);
         bucket.at = now;
-        let wait = Duration::from_secs_f64(((1.0 - bucket.tokens) / per_second).max(0.0));
-        if wait > patience {
-            return Err(wait);
+        if bucket.tokens < 1.0 {
+            return Err(Duration::from_secs_f64((1.0 - bucket.tokens) / per_second));
         }
         bucket.tokens -= 1.0;
-        Ok(wait)
+        Ok(())
     }
 
     /// Returns a token that was taken.
@@ -119,6 +110,8 @@ pub struct Throttled;
 pub struct Logins {
     hasher: RandomState,
     state: Mutex<State>,
+    /// Somebody's password was right, and the token that it took is there again.
+    returned: Notify,
 }
 
 /// A log-in name, hashed with a key of this process: names of any length cost the same memory.
@@ -151,12 +144,12 @@ pub struct Attempt {
 /// Which buckets the attempt took its token from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Paid {
-    /// Address, at a place that is known for this name.
-    Known,
+    /// The address's.
+    Source,
     /// The owner's share.
     Owner,
-    /// Address and name.
-    Stranger,
+    /// The address's and the name's.
+    SourceAndName,
 }
 
 impl Logins {
@@ -166,31 +159,46 @@ impl Logins {
         let third = (f64::from(limits.login_attempts) / 3.0).max(1.0);
         let state = State {
             by_source: Buckets::new(third, third / 10.0),
-            // Slower than for an address: a botnet has many of them. It only ever delays.
+            // It only ever delays, so that nobody can keep the owner out.
             by_name: Buckets::new(third, third / 10.0),
             owner: Buckets::new(3.0, 0.2),
             owners: Buckets::new(third / 2.0, third / 20.0),
             known: HashMap::new(),
         };
-        Arc::new(Self { hasher: RandomState::new(), state: Mutex::new(state) })
+        let (hasher, returned) = (RandomState::new(), Notify::new());
+        Arc::new(Self { hasher, state: Mutex::new(state), returned })
     }
 
     /// Waits until this log-in may be tried, at most [`limits::LOGIN_WAIT`].
+    ///
+    /// An office whose programs all come back at once after a restart only waits for itself:
+    /// a token is gone while a password is being checked, and there again when it was right.
     pub async fn admit(
         self: &Arc<Self>,
         address: IpAddr,
         login: &str,
     ) -> Result<Attempt, Throttled> {
         let (source, name) = (Source::from(address), self.hasher.hash_one(login.to_lowercase()));
-        let admitted = self.lock().admit(source, name, Instant::now());
-        let Some((paid, wait)) = admitted else {
-            THROTTLED.add(1);
-            return Err(Throttled);
-        };
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
+        let until = Instant::now() + limits::LOGIN_WAIT;
+        loop {
+            let mut returned = pin!(self.returned.notified());
+            // Before looking, or a token that comes back in between is missed.
+            returned.as_mut().enable();
+            let now = Instant::now();
+            let admitted = self.lock().admit(source, name, now, now < until);
+            match admitted {
+                Ok(paid) => {
+                    return Ok(Attempt { logins: self.clone(), source, name, paid, right: false });
+                }
+                Err(_) if now >= until => {
+                    THROTTLED.add(1);
+                    return Err(Throttled);
+                }
+                Err(wait) => {
+                    let _ = tokio::time::timeout(wait.min(until - now), returned).await;
+                }
+            }
         }
-        Ok(Attempt { logins: self.clone(), source, name, paid, right: false })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -199,31 +207,39 @@ impl Logins {
 }
 
 impl State {
-    fn admit(&mut self, source: Source, name: Name, now: Instant) -> Option<(Paid, Duration)> {
+    /// Takes what a try costs, or says how long until it may be asked for again. Whoever is no
+    /// longer `patient` is not held up for the name's sake.
+    fn admit(
+        &mut self,
+        source: Source,
+        name: Name,
+        now: Instant,
+        patient: bool,
+    ) -> Result<Paid, Duration> {
         let known = self
             .known
             .get(&(source, name))
             .is_some_and(|last| now.saturating_duration_since(*last) < limits::KNOWN_ADDRESS);
-        let patience = limits::LOGIN_WAIT;
-        if known {
-            if self.by_source.take(source, now).is_ok() {
-                return Some((Paid::Known, Duration::ZERO));
+        let Err(wait) = self.by_source.take(source, now) else {
+            if known {
+                return Ok(Paid::Source);
             }
-            if self.owner.take((source, name), now).is_ok() {
-                if self.owners.take(source, now).is_ok() {
-                    return Some((Paid::Owner, Duration::ZERO));
+            return match self.by_name.take(name, now) {
+                Ok(()) => Ok(Paid::SourceAndName),
+                Err(_) if !patient => Ok(Paid::Source),
+                Err(wait) => {
+                    self.by_source.give_back(source);
+                    Err(wait)
                 }
-                self.owner.give_back((source, name));
-            }
-            return self.by_source.borrow(source, now, patience).ok().map(|w| (Paid::Known, w));
-        }
-        let wait = self.by_source.borrow(source, now, patience).ok()?;
-        // The name's bucket only delays: were it to refuse, a stranger could keep the owner out.
-        let slowed = match self.by_name.borrow(name, now, patience) {
-            Ok(slowed) => slowed,
-            Err(_) => patience,
+            };
         };
-        Some((Paid::Stranger, wait.max(slowed)))
+        if known && self.owner.take((source, name), now).is_ok() {
+            if self.owners.take(source, now).is_ok() {
+                return Ok(Paid::Owner);
+            }
+            self.owner.give_back((source, name));
+        }
+        Err(wait)
     }
 
     fn remember(&mut self, source: Source, name: Name, now: Instant) {
@@ -245,17 +261,19 @@ impl Attempt {
         self.right = true;
         let mut state = self.logins.lock();
         match self.paid {
-            Paid::Known => state.by_source.give_back(self.source),
+            Paid::Source => state.by_source.give_back(self.source),
             Paid::Owner => {
                 state.owner.give_back((self.source, self.name));
                 state.owners.give_back(self.source);
             }
-            Paid::Stranger => {
+            Paid::SourceAndName => {
                 state.by_source.give_back(self.source);
                 state.by_name.give_back(self.name);
             }
         }
         state.remember(self.source, self.name, Instant::now());
+        drop(state);
+        self.logins.returned.notify_waiters();
     }
 }
 
@@ -277,17 +295,12 @@ mod tests {
         Logins::new(&Limits::default())
     }
 
-    /// How many of `count` guesses a second for `seconds` are let through, waits included.
+    /// How many wrong guesses are let through of `count` a second for `seconds`.
     fn guesses(logins: &Logins, name: impl Fn(u64) -> Name, count: u64, seconds: u64) -> usize {
         let start = Instant::now();
-        let mut tried = 0;
-        for n in 0..count * seconds {
-            let now = start + Duration::from_millis(n * 1000 / count);
-            if let Some((_, wait)) = logins.lock().admit(HERE, name(n), now) {
-                tried += usize::from(now + wait <= start + Duration::from_secs(seconds));
-            }
-        }
-        tried
+        let at = |n: u64| start + Duration::from_millis(n * 1000 / count);
+        let tries = (0..count * seconds).map(|n| logins.lock().admit(HERE, name(n), at(n), true));
+        tries.filter(Result::is_ok).count()
     }
 
     #[test]
@@ -308,8 +321,9 @@ mod tests {
         logins.lock().remember(HERE, 1, Instant::now());
         let _ = guesses(&logins, |n| 1000 + n, 100, 10);
         let now = Instant::now() + Duration::from_secs(10);
-        let (paid, wait) = logins.lock().admit(HERE, 1, now).unwrap();
-        assert_eq!((paid, wait), (Paid::Owner, Duration::ZERO));
+        while logins.lock().by_source.take(HERE, now).is_ok() {}
+        assert_eq!(logins.lock().admit(HERE, 1, now, true), Ok(Paid::Owner));
+        assert!(logins.lock().admit(HERE, 2, now, true).is_err());
     }
 
     #[test]
@@ -318,12 +332,32 @@ mod tests {
         let now = Instant::now();
         for n in 0..10_000u32 {
             let elsewhere = Source::from(IpAddr::from(std::net::Ipv4Addr::from(0x0a00_0000 + n)));
-            let _ = logins.lock().admit(elsewhere, 1, now);
+            let _ = logins.lock().admit(elsewhere, 1, now, true);
         }
-        let (_, wait) = logins.lock().admit(HERE, 1, now).unwrap();
-        assert!(wait <= limits::LOGIN_WAIT);
+        // From a new address after a wait, from a known one at once.
+        assert!(logins.lock().admit(HERE, 1, now, true).is_err());
+        assert_eq!(logins.lock().admit(HERE, 1, now, false), Ok(Paid::Source));
         logins.lock().remember(HERE, 1, now);
-        assert_eq!(logins.lock().admit(HERE, 1, now).unwrap().1, Duration::ZERO);
+        assert_eq!(logins.lock().admit(HERE, 1, now, true), Ok(Paid::Source));
+    }
+
+    #[tokio::test]
+    async fn an_office_that_comes_back_at_once_is_let_in() {
+        let logins = logins();
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let mut office = tokio::task::JoinSet::new();
+        for n in 0..300 {
+            let logins = logins.clone();
+            office.spawn(async move {
+                let attempt = logins.admit(address, &format!("u{}", n % 50)).await?;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                attempt.succeeded();
+                Ok::<_, Throttled>(())
+            });
+        }
+        while let Some(one) = office.join_next().await {
+            one.unwrap().unwrap();
+        }
     }
 
     #[tokio::test]
