@@ -245,11 +245,11 @@ fn unrice(
         at += zeros as usize + 1;
         let gap = high << low | (peek(bytes, at) & mask);
         at += low as usize;
-        let doc = next + gap;
-        next = doc + 1;
+        let doc = next.saturating_add(gap);
         if doc >= u64::from(total) {
             return Err(DAMAGED);
         }
+        next = doc + 1;
         found(doc as u32);
     }
     Ok(())
