@@ -20,8 +20,8 @@ pub fn check_envelope(envelope: &Value, what: &str) {
     for at in [0, 1, 8, 9] {
         assert!(matches!(fields[at], Value::Nil | Value::Text(_)), "{what}: field {at} {fields:?}");
     }
-    for at in 2..8 {
-        let addresses = match &fields[at] {
+    for (at, field) in fields.iter().enumerate().take(8).skip(2) {
+        let addresses = match field {
             Value::Nil => continue,
             Value::List(list) => list,
             other => panic!("{what}: field {at} is {other:?}"),

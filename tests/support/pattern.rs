@@ -24,10 +24,8 @@ impl Pattern {
             let word = rest.strip_prefix('<').and_then(|r| r.split_once("=*>")).filter(|(n, _)| {
                 !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
             });
-            if c == '*' || word.is_some() {
-                if !literal.is_empty() {
-                    pieces.push(Piece::Text(std::mem::take(&mut literal)));
-                }
+            if (c == '*' || word.is_some()) && !literal.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut literal)));
             }
             if let Some((name, after)) = word {
                 pieces.push(Piece::Word(name.to_owned()));

@@ -114,7 +114,7 @@ impl Player {
         match kind {
             'C' => {
                 self.keep(line);
-                let bytes = self.to_send(rest)?;
+                let bytes = self.sendable(rest)?;
                 let _ = writeln!(self.heard, "C{number}: {}", show(&bytes).trim_end());
                 let session = self.sessions.get_mut(&number).expect("opened above");
                 session.conn.send(&bytes).map_err(|e| format!("sending: {e}"))
@@ -258,7 +258,7 @@ impl Player {
         Ok(out)
     }
 
-    fn to_send(&mut self, text: &str) -> Result<Vec<u8>, String> {
+    fn sendable(&mut self, text: &str) -> Result<Vec<u8>, String> {
         let text = self.fill(text)?;
         let mut out = Vec::new();
         let mut rest = text.as_str();
@@ -306,7 +306,7 @@ impl Player {
     }
 
     /// A pattern with its files put in as the server would send them.
-    fn to_hear(&mut self, text: &str) -> Result<String, String> {
+    fn expected(&mut self, text: &str) -> Result<String, String> {
         let mut text = self.fill(text)?;
         for kind in ["<file ", "<literal "] {
             while let Some(open) = text.find(kind) {
@@ -347,7 +347,7 @@ impl Player {
     }
 
     fn listen(&mut self, number: u32, pattern: &str, line: &str) -> Result<(), String> {
-        let filled = self.to_hear(pattern)?;
+        let filled = self.expected(pattern)?;
         let orders = orders(&filled);
         let skipping = self.sessions.get_mut(&number).and_then(|s| s.skipping.take());
         loop {
@@ -377,7 +377,7 @@ impl Player {
     fn listen_unordered(&mut self, number: u32, block: Vec<(char, &str)>) -> Result<(), String> {
         let mut open = Vec::new();
         for (kind, pattern) in block {
-            open.push((kind, self.to_hear(pattern)?));
+            open.push((kind, self.expected(pattern)?));
             self.keep(&format!("{kind}{number}: {pattern}"));
         }
         while open.iter().any(|(kind, _)| *kind == 'U') {
