@@ -123,5 +123,6 @@ if [ -w /proc/sys/fs/inotify/max_user_instances ] &&
 fi
 ulimit -n "$(ulimit -H -n)"
 
-dovecot -c "$dir/dovecot.conf"
+# It keeps what it inherits open: no pipe of the caller's, or he waits for its end.
+dovecot -c "$dir/dovecot.conf" </dev/null >"$dir/start.log" 2>&1 || die "$(cat "$dir/start.log")"
 echo "name=dovecot,imap=127.0.0.1:$imap,lmtp=127.0.0.1:$lmtp,pid=$(cat "$dir/run/master.pid"),data=$dir/mail"
