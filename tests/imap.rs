@@ -31,6 +31,7 @@ transcripts! {
     capability
     catenate
     clients_dialects
+    closed
     compress
     condstore
     context
@@ -55,16 +56,20 @@ transcripts! {
     partial
     qresync
     quota
+    recent
     replace
     rev2
     savedate_preview
     search
+    search_odd
     select
     sort_thread
     special_use
     starttls
     structure
+    subscribed
     uidonly
     utf8
+    utf8_charset
     xlist
 }

@@ -9,6 +9,7 @@ mod crash;
 mod faults;
 mod floors;
 mod imap;
+mod limits;
 mod sessions;
 mod smtp;
 mod submission;
