@@ -206,12 +206,11 @@ pub fn set_flags(
         FlagOp::Add | FlagOp::Replace => change.flags.resolve(tx, mailbox.account)?,
     };
     let mut done = Flagged::default();
-    for uid in existing(uids, row.uid_next).uids() {
-        let Some(hot) = tx.hot_mut_page(mailbox, uid)? else { continue };
-        let before = hot.modseq;
-        if change.unless_after.is_some_and(|limit| before > limit) {
+    let uids = existing(uids, row.uid_next);
+    done.changed = tx.change_flags(mailbox, &uids, |uid, hot| {
+        if change.unless_after.is_some_and(|limit| hot.modseq > limit) {
             done.refused.insert(uid.0);
-            continue;
+            return None;
         }
         let mut flags = hot.flags.clone();
         match change.op {
@@ -219,10 +218,8 @@ pub fn set_flags(
             FlagOp::Remove => drop(flags.remove(&named)),
             FlagOp::Replace => flags = named.clone(),
         }
-        if tx.set_flags(mailbox, uid, flags)? {
-            done.changed.push((uid, before));
-        }
-    }
+        Some(flags)
+    })?;
     done.modseq = tx.account_state(mailbox.account)?.modseq;
     Ok(done)
 }

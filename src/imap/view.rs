@@ -137,12 +137,6 @@ impl View {
         })
     }
 
-    /// A message that the client knows, by UID.
-    pub fn message(&self, uid: Uid) -> Option<&Message> {
-        self.seq(uid)?;
-        self.table.get(uid).or_else(|| self.ghosts.get(&uid.0))
-    }
-
     /// Whether the client still has numbers for messages that are gone.
     pub fn has_ghosts(&self) -> bool {
         !self.ghosts.is_empty()

@@ -48,6 +48,8 @@ pub struct Tx<'g> {
     accounts: HashMap<AccountId, AccountChange>,
     mailboxes: HashMap<MailboxId, Mailbox>,
     pages: HashMap<(MailboxId, u32), FlagPage>,
+    /// Pages that were changed, not only looked at.
+    dirty: HashSet<(MailboxId, u32)>,
     log: HashMap<MailboxId, LogChange>,
     sharers: HashMap<ContentId, i64>,
     bodies: Vec<(ContentId, NewBody)>,
@@ -97,6 +99,7 @@ impl Tx<'_> {
             accounts: HashMap::new(),
             mailboxes: HashMap::new(),
             pages: HashMap::new(),
+            dirty: HashSet::new(),
             log: HashMap::new(),
             sharers: HashMap::new(),
             bodies: Vec::new(),
@@ -159,6 +162,12 @@ impl Tx<'_> {
             change.state.modseq.0 += 1;
         }
         Ok(change.state.modseq)
+    }
+
+    /// What [`Tx::bump`] gives or would give; takes nothing.
+    fn next_modseq(&mut self, account: AccountId) -> Result<ModSeq> {
+        let change = self.account_mut(account)?;
+        Ok(ModSeq(change.state.modseq.0 + u64::from(!change.bumped)))
     }
 
     /// A change of the account's sequences by hand (horizon, keyword numbers).
@@ -300,23 +309,60 @@ impl Tx<'_> {
         self.put_place(mailbox, place, new.flags.clone())
     }
 
-    /// Changes a message's flags; `false` if it has them already or is not there.
-    pub fn set_flags(&mut self, mailbox: MailboxId, uid: Uid, flags: Flags) -> Result<bool> {
-        let modseq = self.bump(mailbox.account)?;
-        let Some(hot) = self.page_mut(mailbox, uid.0 / PAGE)?.slot_mut(uid) else {
-            return Ok(false);
-        };
-        if hot.flags == flags {
-            return Ok(false);
+    /// Changes the flags of messages: `change` gives a message's new flags, or `None` to leave
+    /// it. Returns those that really changed with their modseq of before, ascending.
+    ///
+    /// Works page by page, since `STORE 1:*` is one operation over everything there is.
+    pub fn change_flags(
+        &mut self,
+        mailbox: MailboxId,
+        uids: &UidSet,
+        mut change: impl FnMut(Uid, &Hot) -> Option<Flags>,
+    ) -> Result<Vec<(Uid, ModSeq)>> {
+        let modseq = self.next_modseq(mailbox.account)?;
+        let mut changed: Vec<(Uid, ModSeq)> = Vec::new();
+        let (mut unseen, mut deleted) = (0i64, 0i64);
+        for &(from, to) in uids.ranges() {
+            for number in from / PAGE..=to / PAGE {
+                let first = from.max(number * PAGE);
+                let last = to.min(number * PAGE + (PAGE - 1));
+                let before = changed.len();
+                let page = self.page_mut(mailbox, number)?;
+                for uid in (first..=last).map(Uid) {
+                    let Some(hot) = page.slot_mut(uid) else { continue };
+                    let Some(flags) = change(uid, hot).filter(|flags| *flags != hot.flags) else {
+                        continue;
+                    };
+                    unseen += i64::from(!flags.seen()) - i64::from(!hot.flags.seen());
+                    deleted += i64::from(flags.deleted()) - i64::from(hot.flags.deleted());
+                    let old = std::mem::replace(hot, Hot { modseq, flags });
+                    changed.push((uid, old.modseq));
+                }
+                if changed.len() > before {
+                    self.dirty.insert((mailbox, number));
+                }
+            }
         }
-        let old = std::mem::replace(hot, Hot { modseq, flags });
-        let (seen, deleted) = (hot.flags.seen(), hot.flags.deleted());
+        if changed.is_empty() {
+            return Ok(changed);
+        }
+        self.bump(mailbox.account)?;
         let row = self.mailbox_mut(mailbox)?;
-        row.unseen = row.unseen + u32::from(!seen) - u32::from(!old.flags.seen());
-        row.deleted = row.deleted + u32::from(deleted) - u32::from(old.flags.deleted());
+        row.unseen = row.unseen.saturating_add_signed(unseen as i32);
+        row.deleted = row.deleted.saturating_add_signed(deleted as i32);
         row.modseq = modseq;
-        self.log.entry(mailbox).or_default().moved(uid, old.modseq, modseq);
-        Ok(true)
+        let log = self.log.entry(mailbox).or_default();
+        // Neighbours were mostly changed together before, too.
+        for run in changed.chunk_by(|a, b| a.1 == b.1) {
+            let Some(&(_, before)) = run.first() else { continue };
+            if before != modseq {
+                let uids = run.iter().map(|(uid, _)| uid.0);
+                uids.clone().for_each(|uid| log.changed.insert(uid));
+                let old = log.old.entry(before).or_default();
+                uids.for_each(|uid| old.insert(uid));
+            }
+        }
+        Ok(changed)
     }
 
     /// Takes a message out of its mailbox for good.
@@ -401,6 +447,7 @@ impl Tx<'_> {
         state.bytes += place.size;
         let hot = Hot { modseq, flags };
         *self.page_mut(mailbox, uid.0 / PAGE)?.slot_mut(uid) = Some(hot.clone());
+        self.dirty.insert((mailbox, uid.0 / PAGE));
         self.log.entry(mailbox).or_default().changed.insert(uid.0);
         self.put(keys::place(mailbox, uid), place.encode());
         self.put(
@@ -415,6 +462,7 @@ impl Tx<'_> {
         let Some(hot) = self.page_mut(mailbox, uid.0 / PAGE)?.slot_mut(uid).take() else {
             return Ok(None);
         };
+        self.dirty.insert((mailbox, uid.0 / PAGE));
         let modseq = self.bump(mailbox.account)?;
         self.delete(keys::place(mailbox, uid));
         let row = self.mailbox_mut(mailbox)?;
@@ -449,7 +497,9 @@ impl Tx<'_> {
         for (id, mailbox) in std::mem::take(&mut self.mailboxes) {
             self.put(keys::mailbox(id), mailbox.encode());
         }
-        for ((mailbox, number), page) in std::mem::take(&mut self.pages) {
+        let pages = std::mem::take(&mut self.pages);
+        let dirty = pages.into_iter().filter(|(id, _)| self.dirty.contains(id));
+        for ((mailbox, number), page) in dirty {
             self.rows.insert(keys::flags(mailbox, number), page.encode());
         }
         self.finish_sharers()?;

@@ -37,10 +37,15 @@ pub(super) async fn store(session: &mut Session, args: StoreArgs) -> Result<Repl
     if args.silent {
         // Only where this client already knew the message's previous modseq: otherwise the
         // silence would swallow somebody else's change. With CONDSTORE, MODSEQ is still sent.
-        let known =
-            |uid, before| view.message(uid).is_some_and(|message| message.hot.modseq == before);
-        let muted = done.changed.iter().filter(|(uid, before)| known(*uid, *before));
-        own.muted = muted.map(|(uid, _)| *uid).collect();
+        let changed: UidSet = done.changed.iter().map(|(uid, _)| *uid).collect();
+        let mut before = done.changed.iter().peekable();
+        let muted = view.select(&changed).filter(|known| {
+            while before.next_if(|(uid, _)| *uid < known.message.uid).is_some() {}
+            before.peek().is_some_and(|(uid, modseq)| {
+                *uid == known.message.uid && *modseq == known.message.hot.modseq
+            })
+        });
+        own.muted = muted.map(|known| known.message.uid).collect();
         own.muted_at = done.modseq;
     } else {
         own.told = named.subtract(&done.refused);
