@@ -26,9 +26,9 @@ fn backup_while_serving_restores_to_the_same() {
             all.push(format!("{} {}", answer.number("UIDVALIDITY"), answer.number("UIDNEXT")));
             let answer =
                 imap.ok("FETCH 1:* (UID FLAGS INTERNALDATE EMAILID THREADID MODSEQ BODY.PEEK[])");
-            all.extend(
-                answer.lines.iter().map(|l| String::from_utf8_lossy(l).replace("\\Recent", "")),
-            );
+            all.extend(answer.lines.iter().map(|l| {
+                String::from_utf8_lossy(l).replace(" \\Recent", "").replace("\\Recent", "")
+            }));
         }
         all
     };
