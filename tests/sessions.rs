@@ -156,6 +156,25 @@ impl Picture {
         }
     }
 
+    /// What it does not know yet it may ask for; what it believes must be true.
+    fn compare(&self, fresh: &Picture, when: &str) {
+        if self.rows.len() != fresh.rows.len() {
+            self.fail(&format!("{when}: {} messages, not {}", self.rows.len(), fresh.rows.len()));
+        }
+        for (at, (mine, truth)) in self.rows.iter().zip(&fresh.rows).enumerate() {
+            let number = at + 1;
+            if mine.0 != 0 && mine.0 != truth.0 {
+                self.fail(&format!("{when}: {number} is UID {}, not {}", truth.0, mine.0));
+            }
+            if mine.1.is_some() && mine.1 != truth.1 {
+                self.fail(&format!(
+                    "{when}: {number} (UID {}) has {:?}, not {:?}",
+                    truth.0, truth.1, mine.1
+                ));
+            }
+        }
+    }
+
     fn fail(&self, what: &str) -> ! {
         let tail = self.log.len().saturating_sub(60);
         panic!("{}: {what}\n{}", self.name, self.log[tail..].join("\n"));
@@ -292,28 +311,62 @@ fn sessions_always_agree() {
         fresh.run("FETCH 1:* (UID FLAGS)");
         for session in &mut sessions {
             session.run("NOOP");
-            // What it does not know yet it asks for; what it believes must be true.
-            assert_eq!(session.rows.len(), fresh.rows.len(), "seed {seed} {}", session.name);
-            for (at, (mine, truth)) in session.rows.iter().zip(&fresh.rows).enumerate() {
-                if mine.0 != 0 && mine.0 != truth.0 {
-                    session.fail(&format!(
-                        "seed {seed}: {} is UID {}, not {}",
-                        at + 1,
-                        truth.0,
-                        mine.0
-                    ));
-                }
-                if mine.1.is_some() && mine.1 != truth.1 {
-                    session.fail(&format!(
-                        "seed {seed}: {} (UID {}) has {:?}, not {:?}",
-                        at + 1,
-                        truth.0,
-                        truth.1,
-                        mine.1
-                    ));
-                }
-            }
+            session.compare(&fresh, &format!("seed {seed}"));
         }
+    }
+}
+
+/// The same with all four at once, each on a thread of its own.
+#[test]
+fn sessions_agree_under_fire() {
+    let server = Server::shared();
+    let account = server.account();
+    let mut setup = server.imap(&account);
+    for number in 0..30 {
+        setup.append("INBOX", "", &message(&format!("m{number}"), "x"));
+    }
+    let names = [("one", false), ("two", false), ("three", true), ("four", true)];
+    let mut sessions: Vec<_> = std::thread::scope(|scope| {
+        let running: Vec<_> = names
+            .iter()
+            .zip(1..)
+            .map(|(&(name, qresync), seed)| {
+                let account = &account;
+                scope.spawn(move || {
+                    let mut dice = Dice::new(seed);
+                    let mut session = Picture::open(server, account, name, qresync);
+                    if qresync {
+                        session.run("UID FETCH 1:* (FLAGS)");
+                    }
+                    for _ in 0..150 {
+                        let count = session.rows.len();
+                        let one = if count == 0 { continue } else { dice.roll(count) + 1 };
+                        let command = match dice.roll(10) {
+                            0 => "NOOP".to_owned(),
+                            1 | 2 => format!("STORE {one} +FLAGS (\\Seen k{})", dice.roll(3)),
+                            3 => format!("STORE {one} -FLAGS (\\Seen k{})", dice.roll(3)),
+                            4 => format!("STORE {one} +FLAGS (\\Deleted)"),
+                            5 => "EXPUNGE".to_owned(),
+                            6 | 7 => format!("COPY {one} INBOX"),
+                            8 => format!("FETCH {one} (UID FLAGS)"),
+                            _ => "SEARCH SEEN".to_owned(),
+                        };
+                        session.run(&command);
+                        if qresync {
+                            session.run("UID FETCH 1:* (FLAGS)");
+                        }
+                    }
+                    session
+                })
+            })
+            .collect();
+        running.into_iter().map(|r| r.join().expect("its own failure says why")).collect()
+    });
+    let mut fresh = Picture::open(server, &account, "fresh", false);
+    fresh.run("FETCH 1:* (UID FLAGS)");
+    for session in &mut sessions {
+        session.run("NOOP");
+        session.compare(&fresh, "under fire");
     }
 }
 
