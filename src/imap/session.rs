@@ -370,7 +370,7 @@ impl Session {
             encode::tagged(&mut self.wire.out, &tag, &Reply::bad(text).with(Code::UidRequired));
             return self.strike(Status::Bad);
         }
-        let command = match cmd::append::begin(self, &tag, spec, command).await {
+        let command = match Box::pin(cmd::append::begin(self, &tag, spec, command)).await {
             // An APPEND whose commit is under way; its answer comes with the group's.
             Ok(None) => {
                 // Or the next command would find this one's messages under its own numbers.
@@ -395,7 +395,7 @@ impl Session {
             Err(failure) => return Err(failure),
         };
         if !self.ended {
-            self.sync(spec.may_expunge()).await?;
+            Box::pin(self.sync(spec.may_expunge())).await?;
         }
         self.finish(&tag, spec, &reply, began);
         if self.ended {
@@ -433,7 +433,7 @@ impl Session {
             replies.push((in_flight.tag, in_flight.spec, in_flight.began, reply));
         }
         // The clients' own new messages are told before the OKs, as they always were.
-        self.sync(true).await?;
+        Box::pin(self.sync(true)).await?;
         for (tag, spec, began, reply) in replies {
             self.finish(&tag, spec, &reply, began);
         }

@@ -80,17 +80,15 @@ impl Wire {
     /// Reads more input into the framer; `false` when the client has closed. Cancel-safe.
     pub async fn fill(&mut self) -> io::Result<bool> {
         let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-        match &mut self.deflate {
-            None => Ok(stream.read_buf(self.framer.buffer()).await? > 0),
-            Some(deflate) => {
-                deflate.packed.reserve(4096);
-                if stream.read_buf(&mut deflate.packed).await? == 0 {
-                    return Ok(false);
-                }
-                deflate.unpack(&mut self.framer)?;
-                Ok(true)
-            }
+        let Some(deflate) = &mut self.deflate else {
+            return Ok(read(stream, &mut self.framer).await? > 0);
+        };
+        deflate.packed.reserve(4096);
+        if stream.read_buf(&mut deflate.packed).await? == 0 {
+            return Ok(false);
         }
+        deflate.unpack(&mut self.framer)?;
+        Ok(true)
     }
 
     /// Gives memory back before a long wait.
@@ -132,6 +130,19 @@ impl Wire {
         let _ = self.flush().await;
         if let Some(stream) = &mut self.stream {
             let _ = tokio::time::timeout(Duration::from_secs(2), stream.shutdown()).await;
+        }
+    }
+}
+
+/// Reads what has come. On a plain connection the buffer is made when there is something to read:
+/// of thousands that wait, none has one.
+async fn read(stream: &mut Stream, framer: &mut Framer) -> io::Result<usize> {
+    let Stream::Plain(tcp) = stream else { return stream.read_buf(framer.buffer()).await };
+    loop {
+        tcp.readable().await?;
+        match tcp.try_read_buf(framer.buffer()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => framer.release(),
+            read => return read,
         }
     }
 }

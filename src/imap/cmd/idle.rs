@@ -15,8 +15,8 @@ pub(super) async fn idle(session: &mut Session, _tag: &Tag) -> Result<Reply> {
     let shutdown = session.shutdown.clone();
     loop {
         // Subscribed at log-in, so nothing that happened since the last look is missed.
-        session.sync(true).await?;
-        super::notify::push(session).await?;
+        Box::pin(session.sync(true)).await?;
+        Box::pin(super::notify::push(session)).await?;
         session.wire.flush().await?;
         session.wire.release();
         let line = session.wire.framer.next_line(1024);
