@@ -1,13 +1,17 @@
 //! Asks single messages what neither the table nor the index could answer.
 
+use std::ops::ControlFlow;
+
 use bytes::Bytes;
 
+use crate::base::id::ContentId;
 use crate::domain::Result;
 use crate::format::mime::{RecordView, SearchText, field_values, search_text};
 use crate::imap::codec::types::Day;
 use crate::imap::search::bits::Bits;
 use crate::imap::search::plan::{Check, Plan};
 use crate::imap::search::{Rows, Scope};
+use crate::store::keys::{self, Kind};
 use crate::store::search::normalise;
 use crate::store::{self, Message, Read, Snapshot, Store};
 
@@ -59,6 +63,61 @@ impl<'a> Snapshots<'a> {
         self.left -= 1;
         &self.current
     }
+}
+
+/// Messages whose records are read from one snapshot.
+const RUN: usize = 512;
+
+/// Gives the cold record of each message to `f`, or nothing for one that was removed meanwhile;
+/// in no certain order. Records that lie together are read in one go, which costs a fifth of
+/// looking each one up.
+pub(super) fn for_each_record(
+    store: &Store,
+    messages: &[&Message],
+    f: &mut dyn FnMut(&Message, Option<&[u8]>) -> Result<()>,
+) -> Result<()> {
+    for run in messages.chunks(RUN) {
+        let mut run = run.to_vec();
+        run.sort_unstable_by_key(|message| message.place.content);
+        let mut left = run.into_iter().peekable();
+        let snapshot = store.read();
+        let mut strange = 0;
+        while let Some(first) = left.peek().map(|message| message.place.content) {
+            let start = keys::content(first);
+            let mut failed = Ok(());
+            let mut next = |id, record: &[u8]| -> Result<bool> {
+                while let Some(message) = left.next_if(|message| message.place.content < id) {
+                    f(message, None)?;
+                }
+                let mut wanted = false;
+                while let Some(message) = left.next_if(|message| message.place.content == id) {
+                    f(message, Some(record))?;
+                    wanted = true;
+                }
+                strange = if wanted { 0 } else { strange + 1 };
+                // Behind some records of others' it is cheaper to look the next one up.
+                Ok(left.peek().is_some() && strange < 8)
+            };
+            let mut any = false;
+            let end = keys::after_prefix(&keys::kind(Kind::Content));
+            snapshot.scan(&start, &end, &mut |key, record| {
+                any = true;
+                let id = ContentId(keys::u64_at(key, 1).unwrap_or_default());
+                match next(id, record) {
+                    Ok(true) => return Ok(ControlFlow::Continue(())),
+                    Ok(false) => {}
+                    Err(error) => failed = Err(error),
+                }
+                Ok(ControlFlow::Break(()))
+            })?;
+            failed?;
+            strange = 0;
+            if !any {
+                left.by_ref().try_for_each(|message| f(message, None))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Reads one message, as much of it as is asked for, and that once.

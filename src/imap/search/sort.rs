@@ -12,11 +12,11 @@ use crate::domain::Result;
 use crate::format::mime::RecordView;
 use crate::imap::codec::types::{SortCriterion, SortKey};
 use crate::imap::search::cache::{Cache, Weigh};
-use crate::imap::search::read::Snapshots;
+use crate::imap::search::read::{Snapshots, for_each_record};
 use crate::imap::search::{Found, Hit, Progress, Scope};
 use crate::store::search::normalise;
 use crate::store::table::Table;
-use crate::store::{Message, Read};
+use crate::store::{Message, Read, Store};
 
 /// The messages found in the order of `criteria`; what is equal stays in the mailbox's order.
 pub fn sort(
@@ -115,7 +115,7 @@ const GAP: u64 = 1 << 32;
 
 fn ranks(scope: &Scope<'_>, cache: &Cache, key: SortKey) -> Result<Arc<Ranks>> {
     let Scope { table, progress, .. } = *scope;
-    let mut texts = Texts { snapshots: Snapshots::new(scope.store), key };
+    let mut texts = Texts { store: scope.store, snapshots: Snapshots::new(scope.store), key };
     cache.ranks.update((table.mailbox.id, key as u8), |old| {
         let old = old.filter(|old| old.uid_validity == table.mailbox.uid_validity);
         match old.map_or(Forward::Rebuild, |old| old.new_messages(table)) {
@@ -139,10 +139,14 @@ impl Ranks {
     fn build(table: &Table, texts: &mut Texts<'_>, progress: &Progress) -> Result<Self> {
         progress.expect(table.len() as u64);
         let mut keyed = Vec::with_capacity(table.len());
-        for message in table.iter() {
-            keyed.push((texts.of(message)?.unwrap_or_default(), message.uid.0));
-            progress.step()?;
-        }
+        let messages: Vec<&Message> = table.iter().collect();
+        for_each_record(texts.store, &messages, &mut |message, record| {
+            keyed.push((
+                record.map_or_else(Box::default, |record| texts.in_record(record)),
+                message.uid.0,
+            ));
+            progress.step()
+        })?;
         keyed.sort_unstable();
         let mut rank = GAP;
         let mut of = Vec::with_capacity(keyed.len());
@@ -228,6 +232,7 @@ impl Ranks {
 
 /// Reads what is compared.
 struct Texts<'a> {
+    store: &'a Store,
     snapshots: Snapshots<'a>,
     key: SortKey,
 }
@@ -238,7 +243,11 @@ impl Texts<'_> {
         let Some(record) = self.snapshots.next().content(message.place.content)? else {
             return Ok(None);
         };
-        let Ok(record) = RecordView::parse(&record) else { return Ok(Some(Box::default())) };
+        Ok(Some(self.in_record(&record)))
+    }
+
+    fn in_record(&self, record: &[u8]) -> Box<str> {
+        let Ok(record) = RecordView::parse(record) else { return Box::default() };
         let text = match self.key {
             SortKey::Subject => record.base_subject(),
             SortKey::From => record.from_mailbox(),
@@ -249,7 +258,7 @@ impl Texts<'_> {
             SortKey::Arrival | SortKey::Date | SortKey::Size => "", // the table has them
         };
         // i;unicode-casemap (RFC 5051) in spirit: no case, compatibility forms made equal.
-        Ok(Some(normalise(text).into()))
+        normalise(text).into()
     }
 }
 
