@@ -181,7 +181,7 @@ fn a_long_pipeline_is_answered_in_order() {
     for number in 0..300 {
         let answer = imap.finish(&format!("a{number}"), "APPEND");
         assert!(answer.is_ok(), "{answer}");
-        assert_eq!(imap.finish(&format!("b{number}"), "NOOP").is_ok(), true);
+        assert!(imap.finish(&format!("b{number}"), "NOOP").is_ok());
     }
     assert_eq!(imap.ok("UID SEARCH ALL").search().len(), 300);
 }
