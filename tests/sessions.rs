@@ -188,7 +188,11 @@ impl Picture {
                 self.fail("VANISHED without QRESYNC");
             }
             for uid in set(list) {
-                match self.rows.iter().position(|(u, _)| *u == uid) {
+                // One that was announced by EXISTS and never asked about has a place by order.
+                let known = self.rows.iter().position(|(u, _)| *u == uid);
+                let before = self.rows.iter().take_while(|(u, _)| *u < uid).enumerate();
+                let unknown = before.filter(|(_, (u, _))| *u == 0).map(|(at, _)| at).last();
+                match known.or(unknown) {
                     Some(at) => drop(self.rows.remove(at)),
                     None => self.fail(&format!("VANISHED {uid} is not in the picture")),
                 }
