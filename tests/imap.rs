@@ -28,6 +28,7 @@ transcripts! {
     append_literal
     append_refused
     binary_append
+    binary_unknown
     capability
     catenate
     clients_dialects

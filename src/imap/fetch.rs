@@ -119,7 +119,7 @@ impl Plan {
         recent: bool,
     ) -> Result<bool> {
         let message = numbered.message;
-        let mut source = Source { store, snapshot: None, numbered, body: None, whole: true };
+        let mut source = Source { store, snapshot: None, numbered, body: None, sent: false, whole: true };
         let record = match self.needs_record {
             true => source.snapshot().content(message.place.content)?,
             false => None,
@@ -130,18 +130,29 @@ impl Plan {
         }
         let view = record.as_deref().map(RecordView::parse).transpose();
         let Ok(view) = view else { return Ok(false) };
+        let mark = wire.out.len();
         begin(&mut wire.out, numbered.seq, message.uid, style.uid_only);
         for (at, item) in self.items.iter().enumerate() {
             if at > 0 {
                 wire.out.push(b' ');
             }
-            match (item, &view) {
-                (Item::Text(text), Some(view)) => source.text(wire, view, text).await?,
+            let written = match (item, &view) {
+                (Item::Text(text), Some(view)) => source.text(wire, view, text).await,
                 (Item::Flags, _) => {
                     wire.out.extend_from_slice(b"FLAGS ");
                     keywords.write(&mut wire.out, &message.hot.flags, recent && !style.rev2);
+                    Ok(())
                 }
-                (item, view) => source.simple(&mut wire.out, view.as_ref(), item)?,
+                (item, view) => source.simple(&mut wire.out, view.as_ref(), item),
+            };
+            if let Err(failure) = written {
+                // The tagged answer begins a line of its own: half of this one is taken back,
+                // and once it is with the client only the connection's end is honest.
+                if source.sent {
+                    return Err(Failure::Io(std::io::ErrorKind::InvalidData.into()));
+                }
+                wire.out.truncate(mark);
+                return Err(failure);
             }
         }
         wire.out.extend_from_slice(b")\r\n");
@@ -219,6 +230,8 @@ struct Source<'a> {
     snapshot: Option<Snapshot>,
     numbered: Numbered<'a>,
     body: Option<Body>,
+    /// The answer's begin is with the client already.
+    sent: bool,
     /// False once something could not be read.
     whole: bool,
 }
@@ -401,7 +414,7 @@ impl Source<'_> {
         wire.out.extend_from_slice(prefix.get(in_prefix).unwrap_or_default());
         let mut from = raw.start + told.start.max(before) - before;
         let end = raw.start + told.end.max(before) - before;
-        let mut sent = false;
+        let mut half = false;
         while from < end {
             let step = match end - from <= 2 * CHUNK as u64 {
                 true => end - from,
@@ -409,7 +422,7 @@ impl Source<'_> {
             };
             if let Err(error) = self.snapshot().read_body(&body, from, step, &mut wire.out) {
                 tracing::error!(%error, message = ?self.numbered.message.place.content, "unreadable");
-                if sent {
+                if half {
                     // Half of a literal is with the client: only the connection's end is honest.
                     return Err(Failure::Io(std::io::ErrorKind::InvalidData.into()));
                 }
@@ -421,7 +434,7 @@ impl Source<'_> {
             from += step;
             if from < end {
                 wire.flush().await?;
-                sent = true;
+                (half, self.sent) = (true, true);
                 // A snapshot is not held while the client takes its time.
                 self.snapshot = None;
             }
