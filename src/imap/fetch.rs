@@ -119,7 +119,8 @@ impl Plan {
         recent: bool,
     ) -> Result<bool> {
         let message = numbered.message;
-        let mut source = Source { store, snapshot: None, numbered, body: None, sent: false, whole: true };
+        let mut source =
+            Source { store, snapshot: None, numbered, body: None, sent: false, whole: true };
         let record = match self.needs_record {
             true => source.snapshot().content(message.place.content)?,
             false => None,
