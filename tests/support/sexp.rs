@@ -148,13 +148,16 @@ fn literal(bytes: &[u8], at: usize) -> Result<(Vec<u8>, usize), String> {
 /// An atom; `BODY[HEADER.FIELDS (A B)]<0>` is one, brackets and all.
 fn atom_end(bytes: &[u8], start: usize) -> Result<usize, String> {
     let mut at = start;
-    let mut brackets = 0usize;
+    // Within `[…]`, where names of header fields may hold `[` and, in quotes, anything.
+    let (mut section, mut quoted) = (false, false);
     while let Some(&byte) = bytes.get(at) {
         match byte {
-            b'[' => brackets += 1,
-            b']' => brackets = brackets.saturating_sub(1),
-            b'(' | b')' | b' ' | b'"' if brackets == 0 => break,
             0..0x20 | 0x7f.. => return Err(format!("byte {byte:#x} in an atom at {at}")),
+            b'\\' if quoted => at += 1,
+            b'"' if section => quoted = !quoted,
+            b'[' => section = true,
+            b']' if !quoted => section = false,
+            b'(' | b')' | b' ' | b'"' if !section => break,
             _ => {}
         }
         at += 1;
