@@ -10,6 +10,7 @@ mod faults;
 mod floors;
 mod imap;
 mod limits;
+mod mailboxes;
 mod nonsense;
 mod sessions;
 mod smtp;
