@@ -96,6 +96,21 @@ impl View {
         }
     }
 
+    /// Those of the candidates that a command names; costs what the candidates are.
+    pub fn resolve_among(&self, set: &MessageSet, candidates: &UidSet) -> Option<UidSet> {
+        match (&set.set, set.by) {
+            (SequenceSet::Saved, _) => Some(self.saved.intersect(candidates)),
+            (SequenceSet::Numbers(numbers), By::Uid) => {
+                Some(numbers.resolve(self.last_uid()).intersect(candidates))
+            }
+            (SequenceSet::Numbers(numbers), By::Seq) => {
+                let seqs = numbers.resolve_strictly(self.exists())?;
+                let named = self.positions(candidates).filter(|(seq, _)| seqs.contains(*seq));
+                Some(named.map(|(_, uid)| uid).collect())
+            }
+        }
+    }
+
     /// The UIDs of message numbers.
     pub fn uids_of(&self, seqs: &UidSet) -> UidSet {
         let mut uids = UidSet::new();

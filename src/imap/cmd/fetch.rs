@@ -18,8 +18,6 @@ pub(super) async fn fetch(session: &mut Session, args: FetchArgs) -> Result<Repl
     let by_uid = args.set.by == By::Uid;
     session.enabled.condstore |=
         args.changed_since.is_some() || args.items.contains(&FetchItem::ModSeq);
-    let view = session.view()?;
-    let named = view.resolve(&args.set).ok_or_else(|| Reply::bad("No such message number"))?;
     let mut also = Vec::new();
     if by_uid {
         also.push(FetchItem::Uid);
@@ -28,7 +26,7 @@ pub(super) async fn fetch(session: &mut Session, args: FetchArgs) -> Result<Repl
         also.push(FetchItem::ModSeq);
     }
     let plan = Plan::new(&args.items, &also, uid_only);
-    let uids = chosen(session, &args, named)?;
+    let uids = chosen(session, &args)?;
     if plan.has_flags {
         with_view(session, |session, view| session.know_keywords(view, &uids))?;
     }
@@ -53,44 +51,54 @@ pub(super) async fn push(session: &mut Session, items: &[FetchItem], uids: &UidS
 }
 
 /// The messages to be told of, after CHANGEDSINCE, VANISHED and PARTIAL.
-fn chosen(session: &mut Session, args: &FetchArgs, named: UidSet) -> Result<UidSet> {
+fn chosen(session: &mut Session, args: &FetchArgs) -> Result<UidSet> {
     let view = session.view()?;
+    let beyond = || Reply::bad("No such message number");
     let since = args.changed_since.map(ModSeq);
     if args.vanished && !(session.enabled.qresync && since.is_some()) {
         return Err(Reply::bad("VANISHED needs QRESYNC enabled and CHANGEDSINCE").into());
     }
-    let vanished = match since.filter(|_| args.vanished) {
-        Some(since) => vanished_since(session, view, &named, since)?,
-        None => UidSet::new(),
-    };
-    let chosen = match (since, args.partial) {
-        (None, None) => named,
-        (since, page) => {
-            let matches = view.select(&named);
-            let matches = matches
-                .filter(|n| since.is_none_or(|since| n.message.hot.modseq > since))
-                .map(|n| n.message.uid);
-            let all: Vec<_> = matches.collect();
-            let page = page.map_or(0..all.len(), |page| page.of(all.len()));
-            all.get(page).unwrap_or_default().iter().copied().collect()
+    let mut vanished = UidSet::new();
+    let mut chosen = match since {
+        None => view.resolve(&args.set).ok_or_else(beyond)?,
+        Some(since) => {
+            // Costs what has changed, whatever `1:*` holds.
+            let (changed, gone) = changes_since(session, view, since)?;
+            if args.vanished {
+                let named = view.resolve(&args.set).ok_or_else(beyond)?;
+                vanished = gone.intersect(&named);
+            }
+            let named = view.resolve_among(&args.set, &changed).ok_or_else(beyond)?;
+            let changed = view.select(&named).filter(|n| n.message.hot.modseq > since);
+            changed.map(|n| n.message.uid).collect()
         }
     };
+    if let Some(page) = args.partial {
+        let all: Vec<_> = view.select(&chosen).map(|n| n.message.uid).collect();
+        chosen = all.get(page.of(all.len())).unwrap_or_default().iter().copied().collect();
+    }
     if !vanished.is_empty() {
         encode::vanished_earlier(&mut session.wire.out, &vanished);
     }
     Ok(chosen)
 }
 
-fn vanished_since(session: &Session, view: &View, named: &UidSet, since: ModSeq) -> Result<UidSet> {
-    let present: UidSet = view.uids().iter().copied().collect();
-    let gone: UidSet = match session.store().read().changes(view.mailbox, since) {
-        Ok(changes) => changes.gone.iter().map(|(uid, _)| *uid).collect(),
-        Err(store::Error::Stale) => {
-            UidSet::range(1, view.table.mailbox.uid_next.0.saturating_sub(1).max(1))
+/// UIDs that may have changed behind `since`, and UIDs that are gone and unknown to the client.
+fn changes_since(session: &Session, view: &View, since: ModSeq) -> Result<(UidSet, UidSet)> {
+    match session.store().read().changes(view.mailbox, since) {
+        Ok(changes) => {
+            let gone = changes.gone.iter().map(|(uid, _)| *uid);
+            Ok((changes.changed, gone.filter(|uid| view.seq(*uid).is_none()).collect()))
         }
-        Err(error) => return Err(error.into()),
-    };
-    Ok(gone.intersect(named).subtract(&present))
+        // Too long ago for tombstones: everything that is not there is said to be gone.
+        Err(store::Error::Stale) => {
+            let present: UidSet = view.uids().iter().copied().collect();
+            let last = view.table.mailbox.uid_next.0.saturating_sub(1).max(1);
+            let gone = UidSet::range(1, last).subtract(&present);
+            Ok((present, gone))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Marks what is about to be read as seen; the disk works while the bodies go out.
