@@ -26,6 +26,11 @@ const REMEMBERED: Duration = Duration::from_secs(10 * 60);
 /// Remembered log-ins at most.
 const REMEMBERED_MAX: usize = 10_000;
 
+/// What an unknown log-in is checked against, so that it takes as long: the parameters of
+/// [`Credentials::of`], and a hash that nothing has. Making one at start would cost 19 MB.
+const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$a29udG9yLWRlY295LXNhbHQ$\
+                     AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 /// What is kept of a password.
 #[derive(Clone, Debug)]
 pub struct Credentials {
@@ -55,8 +60,6 @@ pub struct Verifier {
     key: hmac::Key,
     /// By keyed hash of log-in and password: whose it is, at which version of the credentials.
     known: Mutex<HashMap<[u8; 32], (AccountId, u64, Instant)>>,
-    /// What an unknown log-in is checked against, so that it takes as long.
-    decoy: String,
     decoy_key: Secret,
 }
 
@@ -70,11 +73,9 @@ impl Verifier {
     /// `decoy_key` is a lasting secret of this server, from which the SCRAM salts of log-ins that
     /// do not exist are made: were they new after a restart, they would tell who exists.
     pub fn new(decoy_key: Secret) -> Self {
-        let decoy = Argon2::default().hash_password(Secret::random(16).expose());
         Self {
             key: hmac::Key::new(hmac::HMAC_SHA256, Secret::random(32).expose()),
             known: Mutex::default(),
-            decoy: decoy.map(|hash| hash.to_string()).unwrap_or_default(),
             decoy_key,
         }
     }
@@ -110,7 +111,7 @@ impl Verifier {
     ) -> Result<Option<Account>> {
         let account = find_login(read, login)?.filter(|account| account.enabled);
         let hash = account.as_ref().and_then(|account| account.password.as_deref());
-        let right = matches(hash.unwrap_or(&self.decoy), password) && hash.is_some();
+        let right = matches(hash.unwrap_or(DECOY), password) && hash.is_some();
         let Some(account) = account.filter(|_| right) else { return Ok(None) };
         let mut known = self.lock();
         if known.len() >= REMEMBERED_MAX {
@@ -177,4 +178,18 @@ pub fn find_login(read: &impl Read, login: &str) -> Result<Option<Account>> {
 pub fn is_weak(password: &Secret) -> bool {
     let bytes = password.expose();
     bytes.len() < 8 || bytes.iter().all(|byte| Some(byte) == bytes.first())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_log_in_costs_what_a_known_one_does() {
+        assert!(PasswordHash::new(DECOY).is_ok());
+        let real = Credentials::of(&Secret::new(&b"some password"[..])).unwrap().hash;
+        let parameters = |hash: &str| hash.rsplitn(3, '$').nth(2).map(str::to_owned);
+        assert_eq!(parameters(DECOY), parameters(&real));
+        assert!(!matches(DECOY, &Secret::new(&b"some password"[..])));
+    }
 }

@@ -55,7 +55,7 @@ pub struct EngineOptions {
 impl Default for EngineOptions {
     fn default() -> Self {
         Self {
-            cache_bytes: 40 << 20,
+            cache_bytes: 64 << 20,
             segment_bytes: 64 << 20,
             flush_bytes: 16 << 20,
             flush_age: Duration::from_secs(1),
