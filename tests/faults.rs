@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::support::program::installed;
 use crate::support::{Account, Server, eventually, message};
@@ -116,6 +117,8 @@ impl Tracer {
             .arg(&output)
             .args(words)
             .args(["-p", &server.pid().to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("strace starts");
@@ -150,7 +153,14 @@ impl Tracer {
         // SAFETY: a plain system call on a process that this test started; SIGINT lets strace
         // detach, where SIGKILL could take the server along.
         unsafe { libc::kill(self.child.id() as i32, libc::SIGINT) };
-        let _ = self.child.wait();
+        // Where the server has died under it, strace may wait for ever.
+        let deadline = Instant::now() + Duration::from_millis(250);
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if Instant::now() > deadline {
+                let _ = self.child.kill();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
@@ -201,6 +211,57 @@ fn a_failed_sync_is_never_called_success() {
     }
     assert!(all.contains("Subject: at last"), "{all}");
     assert_eq!(all.matches("Subject: before").count(), 1, "{all}");
+}
+
+/// Killed right at the n-th sync, for n = 1, 2, …: between any two steps of a commit and of a
+/// checkpoint. What was acknowledged before is there once, what was not is whole or absent.
+#[test]
+fn killed_at_each_sync() {
+    let mut server = Server::start_new();
+    let account = server.account();
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut acknowledged = Vec::new();
+    let mut sent = Vec::new();
+    for nth in 1..=15 {
+        let inject = format!("inject=fsync,fdatasync:signal=SIGKILL:when={nth}");
+        let Some(tracer) = Tracer::attach(&server, dir.path(), &["-e", &inject]) else { return };
+        let mut smtp = server.smtp();
+        for number in 0..200 {
+            let name = format!("s{nth}-{number}");
+            sent.push(name.clone());
+            let text = message(&name, &"x".repeat(number * 37));
+            match smtp.acknowledged(OUTSIDE, &[&account.email], &text) {
+                Some(true) => acknowledged.push(name),
+                Some(false) => panic!("{name} was refused"),
+                None => break,
+            }
+        }
+        drop(smtp);
+        drop(tracer);
+        server.kill();
+        server.start();
+        let mut imap = server.inbox(&account);
+        if acknowledged.is_empty() && imap.ok("STATUS INBOX (MESSAGES)").number("MESSAGES") == 0 {
+            continue;
+        }
+        let answer = imap.ok("FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]");
+        let mut found: Vec<String> = answer
+            .fetches()
+            .iter()
+            .map(|f| f.value("BODY[HEADER.FIELDS (SUBJECT)]").text().trim()[9..].to_owned())
+            .collect();
+        found.sort();
+        let count = found.len();
+        found.dedup();
+        assert_eq!(found.len(), count, "a message is there twice");
+        for name in &acknowledged {
+            assert!(found.binary_search(name).is_ok(), "{name} is lost, killed at sync {nth}");
+        }
+        assert!(found.iter().all(|name| sent.contains(name)), "{found:?}");
+    }
+    assert!(acknowledged.len() >= 15, "only {} were acknowledged", acknowledged.len());
+    let report = server.try_cli(&["check"], "");
+    assert!(report.status.success(), "{}", String::from_utf8_lossy(&report.stdout));
 }
 
 /// One sync before each acknowledgement, and one for many that come together.
