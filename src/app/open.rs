@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::config::Config;
 use super::control::Failure;
 use super::execute::Context;
-use crate::domain::server;
+use crate::domain::{self, collection, server};
 use crate::store::{self, Options, Store};
 
 /// The data directory when none is named.
@@ -24,6 +24,8 @@ pub fn directory(named: Option<PathBuf>) -> PathBuf {
 pub enum Error {
     #[error(transparent)]
     Store(#[from] store::Error),
+    #[error(transparent)]
+    Domain(#[from] domain::Error),
     #[error("cannot use the data directory {0}: {1}")]
     Directory(PathBuf, io::Error),
     #[error("a restore to {0} was cut off; empty the directory and restore again")]
@@ -44,6 +46,7 @@ pub fn context(dir: &Path, config: &Config) -> Result<Context, Error> {
         return Err(Error::HalfRestored(dir.into()));
     }
     let store = Store::open(dir, &Options::default())?;
+    collection::complete(&store)?;
     Ok(Context { store, limits: Arc::new(config.limits.clone()) })
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::base::address::{EmailAddress, normalise_domain};
 use crate::base::id::AccountId;
 use crate::domain::auth::Credentials;
-use crate::domain::{Error, Result, mailbox, message};
+use crate::domain::{Error, Result, collection, mailbox, message};
 use crate::store::keys::{self, Kind};
 use crate::store::rows::account::{Account, AddressRow, Domain, Group};
 use crate::store::{Read, Tx};
@@ -82,6 +82,7 @@ pub fn create(tx: &mut Tx<'_>, new: &NewAccount) -> Result<Account> {
     tx.put_account(&account);
     tx.put_address(&address, &AddressRow::Primary(id));
     mailbox::create_defaults(tx, id)?;
+    collection::create_defaults(tx, id)?;
     Ok(account)
 }
 
@@ -137,6 +138,9 @@ pub fn remove(tx: &mut Tx<'_>, id: AccountId) -> Result<Account> {
         message::remove_all(tx, mailbox.id)?;
         let emptied = mailbox::require(tx, mailbox.id)?;
         tx.remove_mailbox(&emptied)?;
+    }
+    for collection in tx.collections(id)? {
+        tx.remove_collection(&collection)?;
     }
     for (address, row) in tx.addresses()? {
         match row {

@@ -254,7 +254,11 @@ pub fn copy(
             sent: place.sent,
             flags: message.hot.flags,
         };
-        done.push((message.uid, tx.add_message(to, &new)?.uid));
+        let copied = tx.add_message(to, &new)?.uid;
+        if let Some(marks) = tx.marks(from.account, place.message)? {
+            tx.put_marks(to, copied, &marks)?;
+        }
+        done.push((message.uid, copied));
     }
     Ok(done)
 }

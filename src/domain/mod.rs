@@ -3,8 +3,10 @@
 
 pub mod account;
 pub mod auth;
+pub mod collection;
 pub mod directory;
 mod error;
+pub mod item;
 pub mod mailbox;
 pub mod message;
 pub mod quota;

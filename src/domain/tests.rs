@@ -13,8 +13,11 @@ use crate::domain::auth::{Credentials, Verifier};
 use crate::domain::directory::Recipient;
 use crate::domain::message::{FlagChange, FlagNames, FlagOp, Prepared};
 use crate::store::rows::account::Group;
+use crate::store::rows::collection::CollectionKind;
 use crate::store::rows::flags::Flags;
 use crate::store::rows::mailbox::SpecialUse;
+use crate::store::rows::marks::Marks;
+use crate::store::verify::verify;
 use crate::store::{Read, Store, Tx};
 
 const NOW: i64 = 1_700_000_000;
@@ -396,4 +399,86 @@ fn removing_an_account_leaves_nothing_of_it() {
     assert!(account::find(&read, &address("ben@office.example")).is_ok());
     let again = run(&store, |tx| account::create(tx, &new("anna@office.example"))).unwrap();
     assert!(again.id != anna && again.id != ben, "ids are never given twice");
+}
+
+fn entry(uid: &str, look: u64, text: &str) -> item::Text {
+    item::Text { uid: uid.into(), text: text.into(), look, from: 0, until: i64::MAX }
+}
+
+#[test]
+fn items_are_logged_counted_and_found_by_the_uid_in_their_text() {
+    let (store, anna, _, _) = office();
+    let read = store.read();
+    let calendar = collection::default(&read, anna, CollectionKind::Calendar).unwrap().id;
+    let start = read.account_state(anna).unwrap().modseq;
+    let large = "x".repeat(200_000);
+    let long = large.clone();
+    run(&store, move |tx| {
+        item::add(tx, calendar, entry("a@x", 1, "BEGIN"))?;
+        item::add(tx, calendar, entry("b@x", 2, &long))
+    })
+    .unwrap();
+    let read = store.read();
+    assert_eq!(read.changes(calendar, start).unwrap().changed.to_string(), "1:2");
+    assert_eq!(item::text(&read, calendar, Uid(2)).unwrap(), large);
+    let found = item::with_uid(&read, anna, CollectionKind::Calendar, "b@x").unwrap();
+    assert_eq!(found, [(calendar, Uid(2))]);
+    assert!(item::with_uid(&read, anna, CollectionKind::Tasks, "b@x").unwrap().is_empty());
+
+    // A text that looks the same moves the modseq and not what phones go by.
+    let before = read.item(calendar, Uid(1)).unwrap().unwrap();
+    run(&store, move |tx| item::change(tx, calendar, Uid(1), entry("a@x", 1, "BEGIN:2"))).unwrap();
+    let after = store.read().item(calendar, Uid(1)).unwrap().unwrap();
+    assert!(after.modseq > before.modseq && after.shown == before.shown);
+    // The same text moves nothing.
+    run(&store, move |tx| item::change(tx, calendar, Uid(1), entry("a@x", 1, "BEGIN:2"))).unwrap();
+    assert_eq!(store.read().item(calendar, Uid(1)).unwrap().unwrap(), after);
+    run(&store, move |tx| item::change(tx, calendar, Uid(2), entry("c@x", 3, "short"))).unwrap();
+    assert_eq!(item::text(&store.read(), calendar, Uid(2)).unwrap(), "short");
+    assert!(verify(&store, &mut |_, _| {}).unwrap().is_empty());
+
+    let other = run(&store, move |tx| {
+        let work = collection::create(tx, anna, CollectionKind::Calendar, "Work")?.id;
+        item::move_to(tx, calendar, Uid(2), work)?;
+        item::remove(tx, calendar, Uid(1))?;
+        Ok(work)
+    })
+    .unwrap();
+    let read = store.read();
+    let gone = read.changes(calendar, after.modseq).unwrap().gone;
+    assert_eq!(gone.iter().map(|(uid, _)| uid.0).collect::<Vec<_>>(), [1, 2]);
+    let found = item::with_uid(&read, anna, CollectionKind::Calendar, "c@x").unwrap();
+    assert_eq!(found, [(other, Uid(1))]);
+    assert!(verify(&store, &mut |_, _| {}).unwrap().is_empty());
+    run(&store, move |tx| collection::delete(tx, other)).unwrap();
+    assert!(matches!(
+        run(&store, move |tx| collection::delete(tx, calendar)),
+        Err(Error::Denied(_))
+    ));
+    assert!(verify(&store, &mut |_, _| {}).unwrap().is_empty());
+}
+
+#[test]
+fn marks_stay_with_a_message_and_move_its_modseq() {
+    let (store, anna, _, inbox) = office();
+    fill(&store, inbox, 2);
+    let archive = mailbox::find(&store.read(), anna, "Archive").unwrap().id;
+    let since = store.read().account_state(anna).unwrap().modseq;
+    let marks = Marks { categories: vec!["Red".into()], ..Marks::default() };
+    let put = marks.clone();
+    run(&store, move |tx| Ok(tx.put_marks(inbox, Uid(1), &put)?)).unwrap();
+    assert_eq!(store.read().changes(inbox, since).unwrap().changed.to_string(), "1");
+    consistent(&store, anna);
+    run(&store, move |tx| {
+        message::copy(tx, inbox, &UidSet::range(1, 1), archive)?;
+        message::move_to(tx, inbox, &UidSet::range(1, 1), archive)
+    })
+    .unwrap();
+    let read = store.read();
+    for uid in [Uid(1), Uid(2)] {
+        let place = read.place(archive, uid).unwrap().unwrap();
+        assert_eq!(read.marks(anna, place.message).unwrap().unwrap(), marks);
+    }
+    run(&store, move |tx| message::remove(tx, archive, &UidSet::all())).unwrap();
+    assert!(verify(&store, &mut |_, _| {}).unwrap().is_empty());
 }

@@ -181,7 +181,10 @@ fn expire(store: &Store, key: Bytes, account: AccountId, upto: ModSeq) -> Result
         tx.update_state(account, |state| state.horizon = state.horizon.max(upto))
     })?;
     let mut collections = vec![MailboxId::new(account, 0)];
-    collections.extend(store.read().mailboxes(account)?.into_iter().map(|mailbox| mailbox.id));
+    let read = store.read();
+    collections.extend(read.mailboxes(account)?.into_iter().map(|mailbox| mailbox.id));
+    collections.extend(read.collections(account)?.into_iter().map(|collection| collection.id));
+    drop(read);
     for collection in collections {
         store.write_blocking(move |tx| tx.drop_tombstones(collection, upto))?;
     }

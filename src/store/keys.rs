@@ -32,6 +32,8 @@ pub enum Kind {
     Annotation = 0x23,
     /// Account, keyword -> its name.
     Keyword = 0x24,
+    /// Account, collection -> calendar, address book, task list or notes.
+    Collection = 0x25,
     /// Account, mailbox, uid -> the unchanging part of a message's place.
     Place = 0x30,
     /// Account, mailbox, page -> flags and modseqs of 64 UIDs.
@@ -42,6 +44,14 @@ pub enum Kind {
     Log = 0x33,
     /// Account, hash -> conversation.
     Thread = 0x34,
+    /// Account, collection, uid -> item.
+    Item = 0x35,
+    /// Account, collection, uid, part -> an item's standard text.
+    ItemText = 0x36,
+    /// Account, hash of the text's own UID, collection -> uid.
+    ItemKey = 0x37,
+    /// Account, message -> what phones keep with a message.
+    Marks = 0x38,
     /// Content -> cold record.
     Content = 0x40,
     /// Content -> where the body lies, and how many messages share it.
@@ -50,6 +60,26 @@ pub enum Kind {
     Due = 0x50,
     /// Queue entry -> envelope of mail for elsewhere.
     Queue = 0x51,
+    /// Account, device -> a phone.
+    Device = 0x60,
+    /// Name -> what phones must obey.
+    Policy = 0x61,
+    /// Rule number -> who may connect which phone.
+    AccessRule = 0x62,
+    /// Account, device number, collection, slot -> what a device has been told.
+    SyncState = 0x63,
+    /// Account, device number, collection, slot, part -> the sets of that.
+    SyncSet = 0x64,
+    /// Account, device number -> which folders a device knows.
+    FolderState = 0x65,
+    /// Account, device number, ClientId -> that this mail was sent.
+    Sent = 0x66,
+    /// Account, device number, sequence -> protocol log of a device.
+    DeviceLog = 0x67,
+    /// Account -> out-of-office answer.
+    OutOfOffice = 0x70,
+    /// Account, sender -> when it was answered last.
+    Replied = 0x71,
 }
 
 /// Builds a key.
@@ -158,6 +188,29 @@ pub fn log(collection: MailboxId, modseq: ModSeq, part: u32) -> Bytes {
 }
 pub fn thread(account: AccountId, hash: u64) -> Bytes {
     KeyBuilder::new(Kind::Thread).u32(account.0).u64(hash).done()
+}
+pub fn collection(id: MailboxId) -> Bytes {
+    in_mailbox(Kind::Collection, id).done()
+}
+pub fn item(collection: MailboxId, uid: Uid) -> Bytes {
+    in_mailbox(Kind::Item, collection).u32(uid.0).done()
+}
+/// Prefix of an item's text.
+pub fn item_texts(collection: MailboxId, uid: Uid) -> Bytes {
+    in_mailbox(Kind::ItemText, collection).u32(uid.0).done()
+}
+pub fn item_text(collection: MailboxId, uid: Uid, part: u32) -> Bytes {
+    in_mailbox(Kind::ItemText, collection).u32(uid.0).u32(part).done()
+}
+/// Prefix of the places of items whose text has this UID.
+pub fn item_keys(account: AccountId, key: u64) -> Bytes {
+    KeyBuilder::new(Kind::ItemKey).u32(account.0).u64(key).done()
+}
+pub fn item_key(collection: MailboxId, key: u64) -> Bytes {
+    KeyBuilder::new(Kind::ItemKey).u32(collection.account.0).u64(key).u32(collection.number).done()
+}
+pub fn marks(account: AccountId, id: MessageId) -> Bytes {
+    KeyBuilder::new(Kind::Marks).u32(account.0).u64(id.0).done()
 }
 pub fn content(id: ContentId) -> Bytes {
     KeyBuilder::new(Kind::Content).u64(id.0).done()

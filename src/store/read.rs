@@ -8,9 +8,12 @@ use crate::base::id::{AccountId, ContentId, KeywordId, MailboxId, MessageId, Mod
 use crate::base::uidset::UidSet;
 use crate::store::keys::{self, Kind};
 use crate::store::rows::account::{Account, AccountState, AddressRow, Domain};
+use crate::store::rows::collection::Collection;
 use crate::store::rows::flags::{FlagPage, Hot, PAGE};
+use crate::store::rows::item::{Item, PART};
 use crate::store::rows::log::LogEntry;
 use crate::store::rows::mailbox::Mailbox;
+use crate::store::rows::marks::Marks;
 use crate::store::rows::message::{Body, Place, Whereabouts};
 use crate::store::{Error, Result};
 
@@ -126,6 +129,54 @@ pub trait Read {
     fn whereabouts(&self, account: AccountId, id: MessageId) -> Result<Option<Whereabouts>> {
         let value = self.get(&keys::message(account, id))?;
         value.map(|value| Whereabouts::decode(account, &value)).transpose()
+    }
+
+    fn collection(&self, id: MailboxId) -> Result<Option<Collection>> {
+        self.get(&keys::collection(id))?.map(|value| Collection::decode(id, &value)).transpose()
+    }
+    /// All collections of an account that are no mailboxes, in order of their numbers.
+    fn collections(&self, account: AccountId) -> Result<Vec<Collection>> {
+        collect(self, &keys::of_account(Kind::Collection, account), |key, value| {
+            let number =
+                keys::u32_at(key, 5).ok_or_else(|| Error::Damaged("collection key".into()))?;
+            Collection::decode(MailboxId::new(account, number), value)
+        })
+    }
+    fn item(&self, collection: MailboxId, uid: Uid) -> Result<Option<Item>> {
+        self.get(&keys::item(collection, uid))?.map(|value| Item::decode(uid, &value)).transpose()
+    }
+    /// All items of a collection, in order of their UIDs.
+    fn items(&self, collection: MailboxId) -> Result<Vec<Item>> {
+        collect(self, &keys::of_mailbox(Kind::Item, collection), |key, value| {
+            Item::decode(Uid(keys::u32_at(key, 9).unwrap_or_default()), value)
+        })
+    }
+    /// An item's standard text.
+    fn item_text(&self, collection: MailboxId, uid: Uid) -> Result<Option<Bytes>> {
+        let Some(first) = self.get(&keys::item_text(collection, uid, 0))? else { return Ok(None) };
+        if first.len() < PART {
+            return Ok(Some(first));
+        }
+        let mut text = Vec::from(first);
+        let rest = keys::item_text(collection, uid, 1);
+        let end = keys::after_prefix(&keys::item_texts(collection, uid));
+        self.scan(&rest, &end, &mut |_, part| {
+            text.extend_from_slice(part);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(Some(text.into()))
+    }
+    /// Where items are whose text's own UID has this hash, in any collection of the account.
+    fn items_with_key(&self, account: AccountId, key: u64) -> Result<Vec<Whereabouts>> {
+        collect(self, &keys::item_keys(account, key), |key, value| {
+            let number = keys::u32_at(key, 13).unwrap_or_default();
+            let uid = Uid(keys::u32_at(value, 0).unwrap_or_default());
+            Ok(Whereabouts { mailbox: MailboxId::new(account, number), uid })
+        })
+    }
+    /// What phones keep with a message.
+    fn marks(&self, account: AccountId, id: MessageId) -> Result<Option<Marks>> {
+        self.get(&keys::marks(account, id))?.map(|value| Marks::decode(&value)).transpose()
     }
 
     /// The encoded cold record (`format::mime::RecordView` reads it).

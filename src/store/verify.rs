@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use crate::base::id::{AccountId, ContentId, ModSeq, Uid};
+use crate::base::id::{AccountId, ContentId, MailboxId, ModSeq, Uid};
 use crate::base::uidset::UidSet;
 use crate::store::keys::{self, Kind};
+use crate::store::rows::collection::Collection;
 use crate::store::rows::mailbox::Mailbox;
 use crate::store::{Read, Result, Snapshot, Store};
 
@@ -84,6 +85,9 @@ fn verify_account(
             _ => wrong.push(format!("{}: cannot be found by its name", name(&mailbox))),
         }
     }
+    for collection in snapshot.collections(account)? {
+        bytes += verify_collection(snapshot, &collection, wrong)?;
+    }
     if (state.messages, state.bytes) != (messages, bytes) {
         wrong.push(format!(
             "account {account}: noted {} messages of {} bytes, there are {messages} of {bytes}",
@@ -140,20 +144,66 @@ fn count(
     if present.last().is_some_and(|last| last >= mailbox.uid_next.0) {
         wrong.push(format!("{}: UIDNEXT is behind its last message", name(mailbox)));
     }
+    verify_log(snapshot, mailbox.id, &present, &name(mailbox), wrong)?;
+    Ok(counted)
+}
+
+/// Every item that is there stands in the log once, and no other.
+fn verify_log(
+    snapshot: &Snapshot,
+    of: MailboxId,
+    present: &UidSet,
+    name: &str,
+    wrong: &mut Vec<String>,
+) -> Result<()> {
     let mut logged = UidSet::new();
-    let log = keys::of_mailbox(Kind::Log, mailbox.id);
-    snapshot.scan_prefix(&log, &mut |key, value| {
+    snapshot.scan_prefix(&keys::of_mailbox(Kind::Log, of), &mut |key, value| {
         let entry = crate::store::rows::log::LogEntry::decode(value)?;
         let modseq = ModSeq(keys::u64_at(key, 9).unwrap_or_default());
         if !logged.intersect(&entry.changed).is_empty() {
-            wrong.push(format!("{}: an item stands in the log twice, at {modseq}", name(mailbox)));
+            wrong.push(format!("{name}: an item stands in the log twice, at {modseq}"));
         }
         logged.union_with(&entry.changed);
         Ok(ControlFlow::Continue(()))
     })?;
-    if logged != present {
-        let (missing, extra) = (present.subtract(&logged), logged.subtract(&present));
-        wrong.push(format!("{}: the log lacks {missing:?} and has {extra:?}", name(mailbox)));
+    if logged != *present {
+        let (missing, extra) = (present.subtract(&logged), logged.subtract(present));
+        wrong.push(format!("{name}: the log lacks {missing:?} and has {extra:?}"));
     }
-    Ok(counted)
+    Ok(())
+}
+
+/// Checks a calendar, an address book, tasks or notes; returns the octets of its texts.
+fn verify_collection(
+    snapshot: &Snapshot,
+    collection: &Collection,
+    wrong: &mut Vec<String>,
+) -> Result<u64> {
+    let name = format!("account {}, collection {}", collection.id.account, collection.name);
+    let (mut present, mut bytes) = (UidSet::new(), 0);
+    for item in snapshot.items(collection.id)? {
+        present.insert(item.uid.0);
+        bytes += item.size;
+        let text = snapshot.item_text(collection.id, item.uid)?;
+        if text.is_none_or(|text| text.len() as u64 != item.size) {
+            wrong.push(format!("{name}: item {} has not the text that is noted", item.uid));
+        }
+        if item.modseq > collection.modseq || item.shown > item.modseq {
+            wrong.push(format!("{name}: item {} is ahead of its collection", item.uid));
+        }
+        let found = snapshot.whereabouts(collection.id.account, item.id)?;
+        if found.is_none_or(|found| (found.mailbox, found.uid) != (collection.id, item.uid)) {
+            wrong.push(format!("{name}: item {} cannot be found by its id", item.uid));
+        }
+    }
+    if (collection.items as u64, collection.bytes) != (present.len(), bytes) {
+        wrong.push(format!(
+            "{name}: noted {} items of {} bytes, there are {} of {bytes}",
+            collection.items,
+            collection.bytes,
+            present.len()
+        ));
+    }
+    verify_log(snapshot, collection.id, &present, &name, wrong)?;
+    Ok(bytes)
 }

@@ -2,9 +2,12 @@
 
 pub mod account;
 pub mod codec;
+pub mod collection;
 pub mod flags;
+pub mod item;
 pub mod log;
 pub mod mailbox;
+pub mod marks;
 pub mod message;
 pub mod queue;
 pub mod work;

@@ -9,6 +9,9 @@ impl Tx<'_> {
         for (id, mailbox) in std::mem::take(&mut self.mailboxes) {
             self.put(keys::mailbox(id), mailbox.encode());
         }
+        for (id, collection) in std::mem::take(&mut self.collections) {
+            self.put(keys::collection(id), collection.encode());
+        }
         let pages = std::mem::take(&mut self.pages);
         let dirty = pages.into_iter().filter(|(id, _)| self.dirty.contains(id));
         for ((mailbox, number), page) in dirty {

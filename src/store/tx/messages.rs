@@ -95,10 +95,24 @@ impl Tx<'_> {
         Ok(changed)
     }
 
+    /// Moves a message's entry in the log: something beside its flags changed.
+    pub(super) fn touch_message(&mut self, mailbox: MailboxId, uid: Uid) -> Result<()> {
+        let modseq = self.next_modseq(mailbox.account)?;
+        let page = self.page_mut(mailbox, uid.0 / PAGE)?;
+        let Some(hot) = page.slot_mut(uid) else { return Ok(()) };
+        let old = std::mem::replace(&mut hot.modseq, modseq);
+        self.dirty.insert((mailbox, uid.0 / PAGE));
+        self.bump(mailbox.account)?;
+        self.mailbox_mut(mailbox)?.modseq = modseq;
+        self.log.entry(mailbox).or_default().moved(uid, old, modseq);
+        Ok(())
+    }
+
     /// Takes a message out of its mailbox for good.
     pub fn remove_message(&mut self, mailbox: MailboxId, uid: Uid) -> Result<Option<Message>> {
         let Some(message) = self.take_place(mailbox, uid)? else { return Ok(None) };
         self.delete(keys::message(mailbox.account, message.place.message));
+        self.delete(keys::marks(mailbox.account, message.place.message));
         *self.sharers.entry(message.place.content).or_default() -= 1;
         Ok(Some(message))
     }

@@ -5,9 +5,10 @@
 //! form (mailboxes, flag pages) and become rows once, when the operation has succeeded.
 
 mod finish;
+mod items;
 mod messages;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use crate::store::engine::{BodyRef, Engine, NewBody};
 use crate::store::keys::{self, Kind};
 use crate::store::read::{Read, RowFn};
 use crate::store::rows::account::{Account, AccountState, AddressRow, Domain};
+use crate::store::rows::collection::Collection;
 use crate::store::rows::flags::{FlagPage, Flags, Hot, PAGE};
 use crate::store::rows::log::LogEntry;
 use crate::store::rows::mailbox::Mailbox;
@@ -50,6 +52,7 @@ pub struct Tx<'g> {
     rows: BTreeMap<Bytes, Option<Bytes>>,
     accounts: HashMap<AccountId, AccountChange>,
     mailboxes: HashMap<MailboxId, Mailbox>,
+    collections: HashMap<MailboxId, Collection>,
     pages: HashMap<(MailboxId, u32), FlagPage>,
     /// Pages that were changed, not only looked at.
     dirty: HashSet<(MailboxId, u32)>,
@@ -101,6 +104,7 @@ impl Tx<'_> {
             rows: BTreeMap::new(),
             accounts: HashMap::new(),
             mailboxes: HashMap::new(),
+            collections: HashMap::new(),
             pages: HashMap::new(),
             dirty: HashSet::new(),
             log: HashMap::new(),
@@ -360,6 +364,24 @@ impl Read for Tx<'_> {
         let mut numbers: Vec<u32> = numbers.into_iter().collect();
         numbers.sort_unstable();
         let found = numbers.into_iter().map(|n| self.mailbox(MailboxId::new(account, n)));
+        found.filter_map(Result::transpose).collect()
+    }
+
+    fn collection(&self, id: MailboxId) -> Result<Option<Collection>> {
+        if let Some(collection) = self.collections.get(&id) {
+            return Ok(Some(collection.clone()));
+        }
+        self.get(&keys::collection(id))?.map(|value| Collection::decode(id, &value)).transpose()
+    }
+
+    fn collections(&self, account: AccountId) -> Result<Vec<Collection>> {
+        let changed = self.collections.keys().filter(|id| id.account == account);
+        let mut numbers: BTreeSet<u32> = changed.map(|id| id.number).collect();
+        self.scan_prefix(&keys::of_account(Kind::Collection, account), &mut |key, _| {
+            numbers.extend(keys::u32_at(key, 5));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let found = numbers.into_iter().map(|n| self.collection(MailboxId::new(account, n)));
         found.filter_map(Result::transpose).collect()
     }
 
