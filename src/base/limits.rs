@@ -56,6 +56,13 @@ pub const IMAP_LITERALS_BEFORE_LOGIN: usize = 8 * 1024;
 /// The sum of literals of one command after log-in, message bodies apart.
 pub const IMAP_LITERALS: usize = 1024 * 1024;
 
+/// Lines of one calendar text, unfolded. The longest of real exports (ten years of one person)
+/// have some 80,000.
+pub const ICAL_LINES: usize = 200_000;
+
+/// Components within components of a calendar text; RFC 5545 and 9073 need four.
+pub const ICAL_DEPTH: usize = 8;
+
 /// Parentheses within each other in an IMAP command (SEARCH, LIST, FETCH).
 pub const IMAP_DEPTH: usize = 50;
 

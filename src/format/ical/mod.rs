@@ -1,0 +1,22 @@
+//! iCalendar (RFC 5545, 7986, 6868) as a tree that keeps what it does not understand, and
+//! typed views on it.
+//!
+//! [`Component`] is the lossless layer: every property with its parameters in the order they
+//! came, values as they stood. What knows a meaning ([`Recurrence`], [`Time`], events, tasks,
+//! notes) reads from it and writes back only what was changed, so that a phone's edit takes
+//! nothing away that only another client knows. No scheduling rules (RFC 5546) here.
+
+mod component;
+mod line;
+mod recurrence;
+mod text;
+mod time;
+
+#[cfg(test)]
+mod tests;
+
+pub use component::{Component, DecodeError};
+pub use line::{Param, Property};
+pub use recurrence::{Day, Frequency, Recurrence, Until, UntilKind, Weekday};
+pub use text::{escape, split_list, unescape};
+pub use time::{Time, TimeKind, parse_date, parse_date_time, parse_duration, write_duration};

@@ -1,0 +1,6 @@
+//! iCalendar from well-behaved and from careless programs.
+
+use super::*;
+
+mod corpus;
+mod tree;
