@@ -9,8 +9,8 @@ use std::sync::Arc;
 use crate::base::id::{MailboxId, ModSeq, Uid};
 use crate::base::uidset::UidSet;
 use crate::imap::codec::types::{By, MessageSet, SequenceSet};
-use crate::store::Message;
 use crate::store::table::Table;
+use crate::store::{self, Message, Read};
 
 /// A selected mailbox as its client knows it.
 pub struct View {
@@ -152,6 +152,34 @@ impl View {
         })
     }
 
+    /// What happened behind `since`, of what this view shows (RFC 7162 §3.1.4.1 CHANGEDSINCE,
+    /// §3.2.6 VANISHED). Costs what has changed; where the change log does not reach back so
+    /// far, everything that is not there is said to be gone.
+    pub fn since(&self, read: &impl Read, since: ModSeq) -> store::Result<Since> {
+        let newer = |n: &Numbered<'_>| n.message.hot.modseq > since;
+        let uids = |found: &mut dyn Iterator<Item = Numbered<'_>>| {
+            found.map(|numbered| numbered.message.uid).collect::<UidSet>()
+        };
+        match read.changes(self.mailbox, since) {
+            Ok(changes) => {
+                let gone = changes.gone.iter().map(|(uid, _)| *uid);
+                Ok(Since {
+                    changed: uids(&mut self.select(&changes.changed).filter(newer)),
+                    gone: gone.filter(|uid| self.seq(*uid).is_none()).collect(),
+                })
+            }
+            Err(store::Error::Stale) => {
+                let present: UidSet = self.uids.iter().copied().collect();
+                let last = self.table.mailbox.uid_next.0.saturating_sub(1).max(1);
+                Ok(Since {
+                    changed: uids(&mut self.select(&present).filter(newer)),
+                    gone: UidSet::range(1, last).subtract(&present),
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether the client still has numbers for messages that are gone.
     pub fn has_ghosts(&self) -> bool {
         !self.ghosts.is_empty()
@@ -199,6 +227,14 @@ impl View {
         self.recent = self.recent.subtract(uids);
         seqs
     }
+}
+
+/// What [`View::since`] found.
+pub struct Since {
+    /// UIDs of messages with a greater modseq.
+    pub changed: UidSet,
+    /// UIDs that are gone and that the view has no number for.
+    pub gone: UidSet,
 }
 
 /// What [`View::forward`] found.

@@ -11,7 +11,6 @@ use crate::imap::fetch::{Plan, Style};
 use crate::imap::session::Session;
 use crate::imap::view::View;
 use crate::store::rows::flags::Flags;
-use crate::store::{self, Read};
 
 pub(super) async fn fetch(session: &mut Session, args: FetchArgs) -> Result<Reply> {
     let uid_only = session.enabled.uid_only;
@@ -62,15 +61,13 @@ fn chosen(session: &mut Session, args: &FetchArgs) -> Result<UidSet> {
     let mut chosen = match since {
         None => view.resolve(&args.set).ok_or_else(beyond)?,
         Some(since) => {
-            // Costs what has changed, whatever `1:*` holds.
-            let (changed, gone) = changes_since(session, view, since)?;
+            let news = view.since(&session.store().read(), since)?;
             if args.vanished {
                 let named = view.resolve(&args.set).ok_or_else(beyond)?;
-                vanished = gone.intersect(&named);
+                vanished = news.gone.intersect(&named);
             }
-            let named = view.resolve_among(&args.set, &changed).ok_or_else(beyond)?;
-            let changed = view.select(&named).filter(|n| n.message.hot.modseq > since);
-            changed.map(|n| n.message.uid).collect()
+            // Costs what has changed, whatever `1:*` holds.
+            view.resolve_among(&args.set, &news.changed).ok_or_else(beyond)?
         }
     };
     if let Some(page) = args.partial {
@@ -81,24 +78,6 @@ fn chosen(session: &mut Session, args: &FetchArgs) -> Result<UidSet> {
         encode::vanished_earlier(&mut session.wire.out, &vanished);
     }
     Ok(chosen)
-}
-
-/// UIDs that may have changed behind `since`, and UIDs that are gone and unknown to the client.
-fn changes_since(session: &Session, view: &View, since: ModSeq) -> Result<(UidSet, UidSet)> {
-    match session.store().read().changes(view.mailbox, since) {
-        Ok(changes) => {
-            let gone = changes.gone.iter().map(|(uid, _)| *uid);
-            Ok((changes.changed, gone.filter(|uid| view.seq(*uid).is_none()).collect()))
-        }
-        // Too long ago for tombstones: everything that is not there is said to be gone.
-        Err(store::Error::Stale) => {
-            let present: UidSet = view.uids().iter().copied().collect();
-            let last = view.table.mailbox.uid_next.0.saturating_sub(1).max(1);
-            let gone = UidSet::range(1, last).subtract(&present);
-            Ok((present, gone))
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Marks what is about to be read as seen; the disk works while the bodies go out.

@@ -11,7 +11,6 @@ use crate::imap::failure::Result;
 use crate::imap::session::Session;
 use crate::imap::view::View;
 use crate::store::table::Table;
-use crate::store::{self, Read};
 
 pub(super) async fn select(session: &mut Session, args: SelectArgs) -> Result<Reply> {
     let account = session.account()?.id;
@@ -93,25 +92,12 @@ fn tell_since(session: &mut Session, view: &View, resync: &QResync) -> Result<()
         Some(known) => known.intersect(&UidSet::range(1, before_next)),
         None => UidSet::range(1, before_next),
     };
-    let present: UidSet = view.uids().iter().copied().collect();
-    let since = ModSeq(resync.modseq);
-    let (changed, gone) = match session.store().read().changes(view.mailbox, since) {
-        Ok(changes) => {
-            let gone: UidSet = changes.gone.iter().map(|(uid, _)| *uid).collect();
-            (changes.changed, gone)
-        }
-        // Too long ago for tombstones: everything that is not there is said to be gone.
-        Err(store::Error::Stale) => {
-            let changed = view.table.iter().filter(|message| message.hot.modseq > since);
-            (changed.map(|message| message.uid).collect(), known.clone())
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let gone = gone.intersect(&known).subtract(&present);
+    let news = view.since(&session.store().read(), ModSeq(resync.modseq))?;
+    let gone = news.gone.intersect(&known);
     if !gone.is_empty() {
         encode::vanished_earlier(&mut session.wire.out, &gone);
     }
-    let changed = changed.intersect(&known);
+    let changed = news.changed.intersect(&known);
     session.tell_flags(view, &changed)
 }
 
