@@ -97,17 +97,50 @@ pub fn add(
     flags: &FlagNames,
     internal_date: Option<UnixTime>,
 ) -> Result<Message> {
+    add_received(tx, mailbox, stored, flags, internal_date.map(Received::from))
+}
+
+/// When a message was received, and in which zone that is told (INTERNALDATE).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Received {
+    pub at: UnixTime,
+    /// Minutes east of Greenwich.
+    pub zone: i16,
+}
+
+impl Received {
+    /// A zone of a day or more exists nowhere: such a date is told in UTC.
+    pub fn zoned(at: UnixTime, zone: i16) -> Self {
+        Self { at, zone: if zone.unsigned_abs() < 24 * 60 { zone } else { 0 } }
+    }
+}
+
+impl From<UnixTime> for Received {
+    fn from(at: UnixTime) -> Self {
+        Self { at, zone: 0 }
+    }
+}
+
+/// [`add`] with the zone that somebody gave the date in.
+pub fn add_received(
+    tx: &mut Tx<'_>,
+    mailbox: MailboxId,
+    stored: &Stored,
+    flags: &FlagNames,
+    received: Option<Received>,
+) -> Result<Message> {
     require(tx, mailbox)?;
     quota::require(tx, mailbox.account, stored.facts.size)?;
     let flags = flags.resolve(tx, mailbox.account)?;
     let thread = thread::assign(tx, mailbox.account, &stored.facts.links)?;
-    let internal_date = internal_date.unwrap_or(tx.now());
+    let Received { at, zone } = received.unwrap_or(tx.now().into());
     let new = NewMessage {
         content: stored.content,
         thread,
         size: stored.facts.size,
-        internal_date,
-        sent: stored.facts.sent.unwrap_or(internal_date),
+        internal_date: at,
+        zone,
+        sent: stored.facts.sent.unwrap_or(at),
         flags,
     };
     Ok(tx.add_message(mailbox, &new)?)
@@ -251,6 +284,7 @@ pub fn copy(
             thread: place.thread,
             size: place.size,
             internal_date: place.internal_date,
+            zone: place.zone,
             sent: place.sent,
             flags: message.hot.flags,
         };

@@ -251,7 +251,8 @@ impl Source<'_> {
             Item::Size => put_number(out, b"RFC822.SIZE ", place.size),
             Item::InternalDate => {
                 out.extend_from_slice(b"INTERNALDATE ");
-                DateTime::utc(place.internal_date).write(out);
+                let (at, offset_minutes) = (place.internal_date, place.zone);
+                DateTime { at, offset_minutes }.write(out);
             }
             Item::SaveDate => {
                 out.extend_from_slice(b"SAVEDATE ");

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::base::id::AccountId;
 use crate::base::uidset::UidSet;
-use crate::domain::message::{self, FlagNames, Prepared};
+use crate::domain::message::{self, FlagNames, Prepared, Received};
 use crate::domain::{self, mailbox};
 use crate::imap::codec::table::Spec;
 use crate::imap::codec::types::{
@@ -23,7 +23,7 @@ use crate::store::engine::BodyRef;
 pub(super) struct Arrival {
     pub prepared: Prepared,
     pub flags: FlagNames,
-    pub date: Option<i64>,
+    pub received: Option<Received>,
 }
 
 /// Starts an APPEND whose messages came whole: its commit goes on while the next command is
@@ -72,7 +72,8 @@ fn add_all(
         let mut uids = UidSet::new();
         for arrival in arrivals {
             let stored = message::store_content(tx, arrival.prepared)?;
-            let added = message::add(tx, target.id, &stored, &arrival.flags, arrival.date)?;
+            let (flags, received) = (&arrival.flags, arrival.received);
+            let added = message::add_received(tx, target.id, &stored, flags, received)?;
             uids.insert(added.uid.0);
         }
         Ok::<_, domain::Error>((target.uid_validity, uids))
@@ -91,18 +92,18 @@ pub(super) async fn arrivals(
     let mut sources = Vec::with_capacity(messages.len());
     for message in messages {
         let source = source(session, message.source).await?;
-        let date = message.date.map(|date| date.at);
-        sources.push((source, flag_names(&message.flags), date));
+        let received = message.date.map(|date| Received::zoned(date.at, date.offset_minutes));
+        sources.push((source, flag_names(&message.flags), received));
     }
     let bytes: u64 = sources.iter().map(|(source, ..)| source.len()).sum();
     let store = session.store().clone();
     let prepare = move || {
-        let each = sources.into_iter().map(|(source, flags, date)| {
+        let each = sources.into_iter().map(|(source, flags, received)| {
             let prepared = match source {
                 Whole::Bytes(raw) => Prepared::new(b"", raw),
                 Whole::Spooled(at) => Prepared::spooled(&store, b"", at)?,
             };
-            Ok(Arrival { prepared, flags, date })
+            Ok(Arrival { prepared, flags, received })
         });
         each.collect::<domain::Result<Vec<_>>>()
     };

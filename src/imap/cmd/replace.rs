@@ -28,7 +28,8 @@ pub(super) async fn replace(session: &mut Session, args: ReplaceArgs) -> Result<
         // The old one goes first, so that a full quota does not refuse a draft's next version.
         message::remove(tx, from, &UidSet::range(uid, uid))?;
         let stored = message::store_content(tx, arrival.prepared)?;
-        let added = message::add(tx, target.id, &stored, &arrival.flags, arrival.date)?;
+        let (flags, received) = (&arrival.flags, arrival.received);
+        let added = message::add_received(tx, target.id, &stored, flags, received)?;
         Ok::<_, domain::Error>((target.uid_validity, added.uid))
     });
     let (uid_validity, new) = done.await.map_err(|error| try_create(Failure::from(error)))?;

@@ -13,6 +13,7 @@ use crate::imap::search::bits::Bits;
 use crate::imap::search::{Rows, Scope};
 use crate::store::Message;
 use crate::store::rows::flags::Flags;
+use crate::store::rows::message::Place;
 use crate::store::search::{ContentSet, Field, Needle};
 
 /// Conditions on texts in one search. Mail programs make chains of hundreds (one for each address
@@ -30,6 +31,12 @@ pub(super) enum Cost {
     Records,
     /// The index, and the text of some messages.
     Texts,
+}
+
+/// The day on which a message was received, in the zone in which that is told: a search goes by
+/// what a client is shown (RFC 9051 §6.4.4, "disregarding time and timezone").
+pub(super) fn received_on(place: &Place) -> Day {
+    Day::of(place.internal_date.saturating_add(i64::from(place.zone) * 60))
 }
 
 pub(super) fn cost(key: &SearchKey) -> Cost {
@@ -260,7 +267,7 @@ impl Compiler<'_> {
                 self.pick(|message| order.holds(Day::of(message.place.saved), *day))
             }
             SearchKey::Date { order, day, .. } => {
-                self.pick(|message| order.holds(Day::of(message.place.internal_date), *day))
+                self.pick(|message| order.holds(received_on(&message.place), *day))
             }
             // RFC 5032 §3: the two are each other's opposite.
             SearchKey::Younger(secs) => {

@@ -9,7 +9,7 @@ use crate::domain::Result;
 use crate::format::mime::{RecordView, SearchText, field_values, search_text};
 use crate::imap::codec::types::Day;
 use crate::imap::search::bits::Bits;
-use crate::imap::search::plan::{Check, Plan};
+use crate::imap::search::plan::{Check, Plan, received_on};
 use crate::imap::search::{Rows, Scope};
 use crate::store::keys::{self, Kind};
 use crate::store::search::normalise;
@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
             Check::Sent { order, day } => {
                 let record = self.record()?;
                 let sent = RecordView::parse(&record).ok().and_then(|record| record.sent());
-                let date = sent.map_or(Day::of(self.message.place.internal_date), |sent| {
+                let date = sent.map_or(received_on(&self.message.place), |sent| {
                     Day(i32::try_from(sent.day()).unwrap_or(i32::MAX))
                 });
                 Ok(order.holds(date, *day))

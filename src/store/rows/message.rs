@@ -18,6 +18,8 @@ pub struct Place {
     pub size: u64,
     /// INTERNALDATE.
     pub internal_date: UnixTime,
+    /// The zone in which that was told, in minutes east of Greenwich.
+    pub zone: i16,
     /// The `Date` field in UTC; the internal date where there is none (RFC 5256 §2.2).
     pub sent: UnixTime,
     /// When the message came into this mailbox (RFC 8514 SAVEDATE).
@@ -25,15 +27,16 @@ pub struct Place {
 }
 
 impl Place {
-    const VERSION: u8 = 1;
+    /// 2 has the zone behind the rest.
+    const VERSION: u8 = 2;
     pub fn encode(&self) -> Bytes {
         let mut out = Writer::new(Self::VERSION);
         out.u64(self.message.0).u64(self.content.0).u64(self.thread.0).u64(self.size);
         out.i64(self.internal_date).i64(self.sent - self.internal_date);
-        out.i64(self.saved - self.internal_date).done()
+        out.i64(self.saved - self.internal_date).i64(self.zone.into()).done()
     }
     pub fn decode(value: &[u8]) -> Result<Self> {
-        let (mut row, _) = Reader::new(value, "place", Self::VERSION)?;
+        let (mut row, version) = Reader::new(value, "place", Self::VERSION)?;
         let message = MessageId(row.u64()?);
         let content = ContentId(row.u64()?);
         let thread = ThreadId(row.u64()?);
@@ -41,7 +44,8 @@ impl Place {
         let internal_date = row.i64()?;
         let sent = internal_date.wrapping_add(row.i64()?);
         let saved = internal_date.wrapping_add(row.i64()?);
-        Ok(Self { message, content, thread, size, internal_date, sent, saved })
+        let zone = if version < 2 { 0 } else { row.i64()? as i16 };
+        Ok(Self { message, content, thread, size, internal_date, zone, sent, saved })
     }
 }
 
@@ -83,5 +87,29 @@ impl Body {
         let (segment, offset) = (row.u32()?, row.u64()?);
         let (len, checksum) = (row.u64()?, row.fixed()?);
         Ok(Self { at: BodyRef { segment, offset, len, checksum }, sharers: row.u32()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_of_the_first_format_is_in_utc() {
+        let place = Place {
+            message: MessageId(7),
+            content: ContentId(8),
+            thread: ThreadId(9),
+            size: 300,
+            internal_date: 837_596_665,
+            zone: -420,
+            sent: 837_596_600,
+            saved: 1_700_000_000,
+        };
+        let row = place.encode();
+        assert_eq!(Place::decode(&row).unwrap(), place);
+        let mut old = row[..row.len() - 2].to_vec();
+        old[0] = 1;
+        assert_eq!(Place::decode(&old).unwrap(), Place { zone: 0, ..place });
     }
 }

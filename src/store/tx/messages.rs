@@ -32,6 +32,7 @@ impl Tx<'_> {
             thread: new.thread,
             size: new.size,
             internal_date: new.internal_date,
+            zone: new.zone,
             sent: new.sent,
             saved: self.now(),
         };

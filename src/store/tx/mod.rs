@@ -42,6 +42,8 @@ pub struct NewMessage {
     pub thread: ThreadId,
     pub size: u64,
     pub internal_date: UnixTime,
+    /// Minutes east of Greenwich in which that is told.
+    pub zone: i16,
     pub sent: UnixTime,
     pub flags: Flags,
 }
