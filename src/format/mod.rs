@@ -4,3 +4,4 @@ pub mod ical;
 pub mod mime;
 pub mod sasl;
 pub mod smtp;
+pub mod wbxml;
