@@ -154,17 +154,18 @@ fn matches(hash: &str, password: &Secret) -> bool {
 }
 
 /// The account that a log-in names: its address or an alias, or the bare name where the
-/// server has a single domain.
+/// server has a single domain. Windows programs put a domain and a backslash in front.
 pub fn find_login(read: &impl Read, login: &str) -> Result<Option<Account>> {
     let login = login.trim();
     if login.is_empty() || login.len() > 512 || login.chars().any(char::is_control) {
         return Ok(None);
     }
-    let full = match login.contains('@') {
-        true => login.to_owned(),
-        false => match read.domains()?.as_slice() {
-            [only] => format!("{login}@{}", only.name),
-            _ => return Ok(None),
+    let (windows_domain, user) = split_windows_domain(login);
+    let full = match user.contains('@') {
+        true => user.to_owned(),
+        false => match domain_of_bare_name(read, windows_domain)? {
+            Some(domain) => format!("{user}@{domain}"),
+            None => return Ok(None),
         },
     };
     let Ok(address) = EmailAddress::parse_human(&full) else { return Ok(None) };
@@ -172,6 +173,33 @@ pub fn find_login(read: &impl Read, login: &str) -> Result<Option<Account>> {
         Some(AddressRow::Primary(id) | AddressRow::Alias(id)) => Ok(read.account(id)?),
         _ => Ok(None),
     }
+}
+
+/// The two parts of `DOMAIN\user`; of any other log-in, nothing and the whole. Phones that ask
+/// for a domain and are given none send `\user`. Within a quoted local part a backslash is
+/// something else.
+pub fn split_windows_domain(login: &str) -> (&str, &str) {
+    match login.split_once('\\') {
+        Some((domain, user)) if !domain.contains(['"', '@']) => (domain, user),
+        _ => ("", login),
+    }
+}
+
+/// The one that a Windows domain names, in full or by its first label (`OFFICE` is
+/// office.example); otherwise the only one.
+fn domain_of_bare_name(read: &impl Read, windows_domain: &str) -> Result<Option<String>> {
+    let domains = read.domains()?;
+    let named = |name: &str| {
+        let first = name.split('.').next().unwrap_or(name);
+        [name, first].iter().any(|name| windows_domain.eq_ignore_ascii_case(name))
+    };
+    let mut all = domains.iter().map(|domain| domain.name.as_str());
+    let mut fitting = all.clone().filter(|name| named(name));
+    Ok(match (fitting.next(), fitting.next(), domains.len()) {
+        (Some(one), None, _) => Some(one.to_owned()),
+        (_, _, 1) => all.next().map(str::to_owned),
+        _ => None,
+    })
 }
 
 /// Whether a password is so weak that its owner should be told.

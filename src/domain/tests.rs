@@ -9,7 +9,7 @@ use crate::base::id::{AccountId, MailboxId, ModSeq, Uid};
 use crate::base::secret::Secret;
 use crate::base::uidset::UidSet;
 use crate::domain::account::NewAccount;
-use crate::domain::auth::{Credentials, Verifier};
+use crate::domain::auth::{Credentials, Verifier, find_login};
 use crate::domain::directory::Recipient;
 use crate::domain::message::{FlagChange, FlagNames, FlagOp, Prepared};
 use crate::store::rows::account::Group;
@@ -363,6 +363,33 @@ fn a_changed_password_voids_what_was_remembered() {
     assert!(verifier.remembered(&store.read(), login, &password).unwrap().is_none());
     assert!(verifier.verify(&store.read(), login, &password).unwrap().is_none());
     assert!(verifier.verify(&store.read(), "nobody", &password).unwrap().is_none());
+}
+
+#[test]
+fn log_ins_name_an_account_in_every_usual_way() {
+    let (store, anna, ben, _) = office();
+    let found = |login: &str| find_login(&store.read(), login).unwrap().map(|one| one.id);
+    for login in [
+        "anna@office.example",
+        " Anna@OFFICE.example ",
+        "anna",
+        r"OFFICE\anna",
+        r"office.example\anna",
+        r"\anna",
+        r"WORKGROUP\anna",
+        r"CORP\anna@office.example",
+    ] {
+        assert_eq!(found(login), Some(anna), "{login}");
+    }
+    for login in ["", "\\", r"OFFICE\", r"anna\office", r"A\B\anna", r#""a\"@office.example"#] {
+        assert_eq!(found(login), None, "{login:?}");
+    }
+    run(&store, |tx| account::add_domain(tx, "shop.example").map(drop)).unwrap();
+    assert_eq!(found("anna"), None, "there are two domains now");
+    assert_eq!(found(r"WORKGROUP\anna"), None);
+    assert_eq!(found(r"OFFICE\anna"), Some(anna));
+    assert_eq!(found(r"SHOP\ben"), None);
+    assert_eq!(found(r"SHOP\ben@office.example"), Some(ben));
 }
 
 #[test]

@@ -29,6 +29,10 @@ const PING_PATIENCE: Duration = Duration::from_secs(20);
 /// What one HTTP/2 connection may have unread at our side.
 const HTTP2_WINDOW: u32 = 256 * 1024;
 
+/// Whether a request came over TLS; an extension of every request, as [`Peer`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encrypted(pub bool);
+
 /// The HTTP front of all routes together.
 pub struct Server {
     router: Router,
@@ -57,7 +61,9 @@ impl Front for Server {
     async fn serve(self: Arc<Self>, connection: Connection) {
         let Connection { stream, peer, shutdown, .. } = connection;
         let (router, is_http2) = (self.router.clone(), stream.is_http2());
-        let service = service_fn(move |request| answer(router.clone(), peer.clone(), request));
+        let encrypted = Encrypted(stream.is_tls());
+        let service =
+            service_fn(move |request| answer(router.clone(), peer.clone(), encrypted, request));
         let io = TokioIo::new(stream);
         // Errors here are the client's: it went, or spoke nonsense and was told so.
         if is_http2 {
@@ -97,13 +103,19 @@ impl Front for Server {
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 /// Passes a request to the routes and writes its line in the log.
-fn answer(mut router: Router, peer: Peer, request: Request<Incoming>) -> Answer {
+fn answer(
+    mut router: Router,
+    peer: Peer,
+    encrypted: Encrypted,
+    request: Request<Incoming>,
+) -> Answer {
     let start = Instant::now();
     let method = request.method().clone();
     // Without the query: it may hold what is not for the log.
     let path = request.uri().path().to_owned();
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(peer.clone());
+    request.extensions_mut().insert(encrypted);
     Box::pin(async move {
         let response = router.call(request).await?;
         peer.welcome();

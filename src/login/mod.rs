@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::base::metrics::Metric;
 use crate::base::secret::Secret;
-use crate::domain::auth::Verifier;
+use crate::domain::auth::{Verifier, split_windows_domain};
 use crate::format::sasl::ScramKeys;
 use crate::net::rate::{Attempt, Logins, Throttled};
 use crate::store::rows::account::Account;
@@ -59,7 +59,7 @@ impl Doorkeeper {
         password: Secret,
     ) -> Result<Account, Refused> {
         // Admitted first: a guesser must not try passwords against a remembered one unslowed.
-        let attempt = self.guesses.admit(address, login).await?;
+        let attempt = self.guesses.admit(address, guessed_name(login)).await?;
         let remembered = self.verifier.remembered(&self.store.read(), login, &password);
         if let Some(account) = remembered.map_err(unavailable)? {
             attempt.succeeded();
@@ -84,11 +84,16 @@ impl Doorkeeper {
         address: IpAddr,
         login: &str,
     ) -> Result<(ScramKeys, ScramAttempt), Refused> {
-        let attempt = self.guesses.admit(address, login).await?;
+        let attempt = self.guesses.admit(address, guessed_name(login)).await?;
         let found = self.verifier.scram(&self.store.read(), login);
         let (keys, account) = found.map_err(unavailable)?;
         Ok((keys, ScramAttempt { attempt, account }))
     }
+}
+
+/// What guesses are counted under: any Windows domain may stand before the same account.
+fn guessed_name(login: &str) -> &str {
+    split_windows_domain(login.trim()).1
 }
 
 /// The secret behind the salts of unknown log-ins; made at the first start.
