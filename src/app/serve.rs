@@ -16,6 +16,7 @@ use super::control::{self, Failure};
 use super::execute::Context;
 use super::{open, output, ports};
 use crate::base::limits;
+use crate::eas;
 use crate::http;
 use crate::imap;
 use crate::jobs::index::Indexer;
@@ -192,7 +193,18 @@ impl Server {
         self.listen("imaps", &listen.imaps, Encryption::Implicit, &imap)?;
 
         let health = self.health();
-        let web = http::Server::new(http::routes(health).merge(webui::routes()));
+        let phones = eas::Front::new(
+            eas::Settings {
+                hostname: hostname.clone(),
+                limits: limits.clone(),
+                gate: http::basic::Gate::new(doorkeeper.clone(), config.allow_plaintext_login),
+                zone: jiff::tz::TimeZone::system(),
+                shutdown: self.shutdown.clone(),
+            },
+            store.clone(),
+        );
+        let routes = http::routes(health).merge(webui::routes()).merge(phones.routes());
+        let web = http::Server::new(routes);
         self.listen("http", &listen.http, Encryption::None, &web)?;
         self.listen("https", &listen.https, Encryption::ImplicitWeb, &web)?;
         Ok(())

@@ -63,6 +63,13 @@ pub const ICAL_LINES: usize = 200_000;
 /// Components within components of a calendar text; RFC 5545 and 9073 need four.
 pub const ICAL_DEPTH: usize = 8;
 
+/// A body of an ActiveSync request that is taken without asking: commands are far smaller, only
+/// mail and attachments are larger.
+pub const EAS_SMALL_BODY: usize = 1024 * 1024;
+
+/// Larger bodies of ActiveSync requests that are held at once.
+pub const EAS_LARGE_BODIES: usize = 8;
+
 /// Parentheses within each other in an IMAP command (SEARCH, LIST, FETCH).
 pub const IMAP_DEPTH: usize = 50;
 

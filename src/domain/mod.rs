@@ -4,6 +4,7 @@
 pub mod account;
 pub mod auth;
 pub mod collection;
+pub mod device;
 pub mod directory;
 mod error;
 pub mod item;

@@ -212,6 +212,10 @@ pub fn item_key(collection: MailboxId, key: u64) -> Bytes {
 pub fn marks(account: AccountId, id: MessageId) -> Bytes {
     KeyBuilder::new(Kind::Marks).u32(account.0).u64(id.0).done()
 }
+/// `id` in lower case.
+pub fn device(account: AccountId, id: &str) -> Bytes {
+    KeyBuilder::new(Kind::Device).u32(account.0).bytes(id.as_bytes()).done()
+}
 pub fn content(id: ContentId) -> Bytes {
     KeyBuilder::new(Kind::Content).u64(id.0).done()
 }

@@ -1,0 +1,239 @@
+//! Exchange ActiveSync: mail, contacts, calendars, tasks and notes on phones (MS-ASHTTP, MS-ASCMD).
+//!
+//! A request's way: [`request`] reads the address, `gate` decides whether this person's device
+//! may come in, a command of `cmd` does the work, [`answer`] says it in the phone's version.
+//! What phones have been told is kept by `state`; how items look to them is `render`'s.
+
+mod answer;
+mod cmd;
+mod gate;
+mod ids;
+pub mod render;
+mod request;
+mod session;
+pub mod version;
+mod waiting;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
+use bytes::Bytes;
+
+use crate::base::limits::{self, Limits};
+use crate::base::metrics::Metric;
+use crate::eas::answer::Failure;
+use crate::eas::request::{BadQuery, Query};
+use crate::eas::session::Session;
+use crate::eas::version::{VERSIONS, Version, command_list};
+use crate::http::Encrypted;
+use crate::http::basic::Gate;
+use crate::net::{Peer, Shutdown};
+use crate::store::Store;
+use crate::store::rows::account::Account;
+
+static COMMANDS: Metric = Metric::counter("kontor_eas_commands_total", "ActiveSync commands.");
+
+/// A slow phone may take this long for a body, and a second more for each KiB.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the front needs of the program.
+pub struct Settings {
+    pub hostname: Arc<str>,
+    pub limits: Arc<Limits>,
+    pub gate: Gate,
+    /// The office's time zone.
+    pub zone: jiff::tz::TimeZone,
+    pub shutdown: Shutdown,
+}
+
+/// The ActiveSync front.
+pub struct Front {
+    settings: Settings,
+    store: Store,
+    waiting: waiting::Waiting,
+    /// Bodies of more than [`limits::EAS_SMALL_BODY`] that are held at once.
+    large_bodies: tokio::sync::Semaphore,
+    seen: gate::Seen,
+}
+
+impl Front {
+    pub fn new(settings: Settings, store: Store) -> Arc<Self> {
+        Arc::new(Self {
+            settings,
+            store,
+            waiting: waiting::Waiting::default(),
+            large_bodies: tokio::sync::Semaphore::new(limits::EAS_LARGE_BODIES),
+            seen: gate::Seen::default(),
+        })
+    }
+
+    pub fn routes(self: Arc<Self>) -> Router {
+        let mut router = Router::new();
+        // Phones write it as they like.
+        for path in ["/Microsoft-Server-ActiveSync", "/microsoft-server-activesync"] {
+            router = router.route(path, any(serve));
+        }
+        router.with_state(self)
+    }
+}
+
+async fn serve(
+    State(front): State<Arc<Front>>,
+    Extension(peer): Extension<Peer>,
+    Extension(encrypted): Extension<Encrypted>,
+    request: Request<Body>,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let headers = parts.headers;
+    let account = match front.settings.gate.account(&peer, encrypted, &headers).await {
+        Ok(account) => account,
+        Err(denied) => return denied.into_response(),
+    };
+    let mut response = match parts.method {
+        Method::OPTIONS => options(),
+        Method::POST => {
+            let query = parts.uri.query().unwrap_or_default();
+            post(front, peer, account, query, headers, body).await
+        }
+        // People open the address in a browser to see whether it is there.
+        Method::GET => {
+            "This is an ActiveSync server. Add this account on a phone.\n".into_response()
+        }
+        _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+    };
+    let own = response.headers_mut();
+    own.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    own.insert(HeaderName::from_static("ms-server-activesync"), HeaderValue::from_static("16.1"));
+    response
+}
+
+/// What is spoken here (MS-ASHTTP 2.2.3).
+fn options() -> Response {
+    let commands = HeaderValue::from_str(&command_list());
+    let mut response = StatusCode::OK.into_response();
+    let headers = response.headers_mut();
+    let mut set = |name, value| headers.insert(HeaderName::from_static(name), value);
+    set("ms-asprotocolversions", HeaderValue::from_static(VERSIONS));
+    if let Ok(commands) = commands {
+        set("ms-asprotocolcommands", commands);
+    }
+    set("allow", HeaderValue::from_static("OPTIONS,POST"));
+    set("public", HeaderValue::from_static("OPTIONS,POST"));
+    response
+}
+
+async fn post(
+    front: Arc<Front>,
+    peer: Peer,
+    account: Account,
+    query: &str,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let start = Instant::now();
+    let query = match Query::parse(query) {
+        Ok(query) => query,
+        Err(bad) => return bad_query(bad),
+    };
+    let Some(command) = query.command else { return bad_query(BadQuery::Command) };
+    let said = headers.get("ms-asprotocolversion").and_then(|value| value.to_str().ok());
+    let version = match (query.version, said) {
+        (Some(version), _) => version,
+        (None, Some(text)) => match Version::parse(text) {
+            Some(version) => version,
+            None => return bad_query(BadQuery::Version),
+        },
+        (None, None) => Version::V2_5,
+    };
+    if query.device_id.is_empty() || query.device_type.is_empty() {
+        let missing =
+            if query.device_id.is_empty() { BadQuery::DeviceId } else { BadQuery::DeviceType };
+        return bad_query(missing);
+    }
+    let (name, device) = (account.address.clone(), query.device_id.clone());
+    let outcome = async {
+        if !command.is_in(version) {
+            return Err(Failure::Common(answer::common::COMMAND_NOT_SUPPORTED));
+        }
+        let (body, _held) = read_body(&front, &headers, body).await?;
+        let session = Session::new(front.clone(), account, query, version, &headers, body);
+        let session = gate::admit(session, &headers).await?;
+        cmd::run(command, session).await
+    }
+    .await;
+    COMMANDS.add(1);
+    tracing::info!(
+        front = "eas",
+        connection = peer.id,
+        account = name,
+        device,
+        command = command.name(),
+        %version,
+        outcome = match &outcome {
+            Ok(_) => "ok".to_owned(),
+            Err(failure) => format!("{failure:?}"),
+        },
+        micros = start.elapsed().as_micros() as u64,
+    );
+    answer::respond(outcome, command, version, &headers)
+}
+
+fn bad_query(bad: BadQuery) -> Response {
+    let (status, text) = match bad {
+        BadQuery::Command => (StatusCode::NOT_IMPLEMENTED, "no such command\n"),
+        BadQuery::Version => (StatusCode::BAD_REQUEST, "no such protocol version\n"),
+        BadQuery::DeviceId => (StatusCode::BAD_REQUEST, "DeviceId is missing or malformed\n"),
+        BadQuery::DeviceType => (StatusCode::BAD_REQUEST, "DeviceType is missing or malformed\n"),
+        BadQuery::Form => (StatusCode::BAD_REQUEST, "the query cannot be read\n"),
+    };
+    (status, text).into_response()
+}
+
+/// Reads a request's body, unpacked. The permit bounds how many large ones are held at once.
+async fn read_body<'f>(
+    front: &'f Front,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Bytes, Option<tokio::sync::SemaphorePermit<'f>>), Failure> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let length = length.and_then(|text| text.parse::<usize>().ok());
+    // The largest message with the WBXML around it.
+    let limit = front.settings.limits.message_size as usize + limits::EAS_SMALL_BODY;
+    if length.is_some_and(|length| length > limit) {
+        return Err(Failure::Http(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    let small = length.is_some_and(|length| length <= limits::EAS_SMALL_BODY);
+    let permit = match small {
+        true => None,
+        false => Some(front.large_bodies.acquire().await.map_err(|_| Failure::Busy(10))?),
+    };
+    let patience = BODY_PATIENCE + Duration::from_secs(length.unwrap_or(limit) as u64 / 1024);
+    let read = tokio::time::timeout(patience, to_bytes(body, limit)).await;
+    let bytes = read
+        .map_err(|_| Failure::Http(StatusCode::REQUEST_TIMEOUT))?
+        .map_err(|_| Failure::Http(StatusCode::PAYLOAD_TOO_LARGE))?;
+    let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+    match encoding.map(str::trim) {
+        None | Some("" | "identity") => Ok((bytes, permit)),
+        Some(gzip) if gzip.eq_ignore_ascii_case("gzip") => Ok((unpacked(&bytes, limit)?, permit)),
+        Some(_) => Err(Failure::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
+    }
+}
+
+fn unpacked(bytes: &[u8], limit: usize) -> Result<Bytes, Failure> {
+    use std::io::Read as _;
+    let mut out = Vec::new();
+    let read =
+        flate2::read::MultiGzDecoder::new(bytes).take(limit as u64 + 1).read_to_end(&mut out);
+    match read {
+        Ok(_) if out.len() <= limit => Ok(out.into()),
+        Ok(_) => Err(Failure::Http(StatusCode::PAYLOAD_TOO_LARGE)),
+        Err(_) => Err(Failure::Http(StatusCode::BAD_REQUEST)),
+    }
+}
