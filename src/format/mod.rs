@@ -4,4 +4,5 @@ pub mod ical;
 pub mod mime;
 pub mod sasl;
 pub mod smtp;
+pub mod tz;
 pub mod wbxml;
