@@ -380,7 +380,14 @@ fn a_backup_made_while_serving_restores() {
     assert_eq!(restored.json("user list")[1]["messages"], 120);
     assert_eq!(office.json("user list")[1]["messages"], 240);
     assert!(restored.succeed("check", "").contains("are whole"));
+    // The same certificate, or every mail program would ask about it again.
     let server = restored.serve(&[]);
+    for file in ["tls/self-signed.pem", "tls/self-signed.key"] {
+        let read = |office: &Office| std::fs::read(office.data().join(file)).unwrap();
+        assert!(read(&restored) == read(&office), "{file}");
+        let mode = restored.data().join(file).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{file}");
+    }
     assert!(first_line(&server.connect("imap")).starts_with("* OK"));
 
     let bytes = std::fs::read(&file).unwrap();

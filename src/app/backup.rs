@@ -13,6 +13,17 @@ use crate::store::{Options, Store, backup, verify};
 /// Where a restore works inside the data directory. While it is there, nothing opens the data.
 pub const UNFINISHED: &str = "restore-unfinished";
 
+/// Files of the data directory that a backup takes along: with the same self-signed certificate,
+/// mail programs do not ask again after a restore. One's own certificate (`tls.certificate`) and
+/// the configuration lie elsewhere and are their owner's to keep.
+const FILES: [&str; 2] = ["tls/self-signed.pem", "tls/self-signed.key"];
+
+/// What a backup of this data directory takes along.
+pub fn files_of(dir: Option<&Path>) -> backup::Files {
+    let read = |name: &&str| Some((String::from(*name), std::fs::read(dir?.join(name)).ok()?));
+    FILES.iter().filter_map(read).collect()
+}
+
 /// Writes a backup. The file takes its name only when it is whole.
 pub fn backup(mut door: Door, file: &Path) -> Result<ExitCode, Failure> {
     if file == Path::new("-") {
@@ -102,18 +113,34 @@ fn require_empty(dir: &Path) -> Result<(), Failure> {
 fn fill(work: &Path, input: Box<dyn Read>) -> Result<String, Failure> {
     let store = Store::open(work, &Options::default())?;
     let mut last = 0;
-    let summary = backup::restore(&store, input, &mut |bytes| tell(&mut last, bytes, "restored"))?;
+    let progress = &mut |bytes| tell(&mut last, bytes, "restored");
+    let (summary, files) = backup::restore(&store, input, progress)?;
     store.checkpoint()?;
     let wrong = verify::verify(&store, &mut |_, _| {})?;
     if let Some(first) = wrong.first() {
         let count = wrong.len();
         return Err(Failure(format!("what was restored is not whole: {first} ({count} findings)")));
     }
+    for (name, content) in files.iter().filter(|(name, _)| FILES.contains(&name.as_str())) {
+        let file = work.join(name);
+        put_file(&file, content)
+            .map_err(|error| Failure(format!("cannot write {}: {error}", file.display())))?;
+    }
     Ok(format!(
         "Restored {} messages' contents ({}) and checked them.",
         summary.bodies,
         output::size(summary.bytes)
     ))
+}
+
+/// Writes a file that only its owner reads, and the directory that it is in.
+fn put_file(file: &Path, content: &[u8]) -> io::Result<()> {
+    if let Some(dir) = file.parent() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    }
+    let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    io::Write::write_all(&mut out, content)?;
+    out.sync_all()
 }
 
 /// A line for each 256 MB.

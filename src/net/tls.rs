@@ -48,6 +48,13 @@ pub struct Tls {
     mail: TlsAcceptor,
     web: TlsAcceptor,
     certificate: Arc<Certificate>,
+    /// For a self-signed certificate: where it lies and whose it is, to make the next one.
+    own: Option<Arc<Own>>,
+}
+
+struct Own {
+    dir: PathBuf,
+    hostname: String,
 }
 
 /// Makes aws-lc-rs the process's crypto provider. Harmless to repeat.
@@ -69,7 +76,8 @@ impl Tls {
         if fresh {
             make_self_signed(dir, &certificate, &key, hostname)?;
         }
-        Ok((Self::with(certificate, key)?, fresh))
+        let own = Arc::new(Own { dir: dir.to_owned(), hostname: hostname.to_owned() });
+        Ok((Self { own: Some(own), ..Self::with(certificate, key)? }, fresh))
     }
 
     fn with(certificate: PathBuf, key: PathBuf) -> Result<Self, Error> {
@@ -88,7 +96,7 @@ impl Tls {
             Ok(Arc::new(config).into())
         };
         let (mail, web) = (config(&[])?, config(&[b"h2", b"http/1.1"])?);
-        Ok(Self { mail, web, certificate })
+        Ok(Self { mail, web, certificate, own: None })
     }
 
     /// The file with the certificate that is served.
@@ -110,8 +118,9 @@ impl Tls {
         }
     }
 
-    /// Takes up changed files until the shutdown. What cannot be read is reported once, and the
-    /// certificate so far goes on serving.
+    /// Takes up changed files until the shutdown, and makes a self-signed certificate anew before
+    /// it expires. What cannot be read is reported once, and the certificate so far goes on
+    /// serving.
     pub async fn follow_files(&self, shutdown: Shutdown) {
         loop {
             tokio::select! {
@@ -123,11 +132,31 @@ impl Tls {
 
     /// Looks at the files now.
     pub fn reload(&self) {
+        if let Some(own) = &self.own
+            && let Err(error) = own.renew(&self.certificate)
+        {
+            tracing::error!(%error, "the self-signed certificate could not be renewed");
+        }
         match self.certificate.reload() {
             Ok(false) => {}
             Ok(true) => tracing::info!("certificate taken up anew"),
             Err(error) => tracing::error!(%error, "certificate not taken up, keeping the old one"),
         }
+    }
+}
+
+impl Own {
+    /// A server may run for years without a restart.
+    fn renew(&self, old: &Certificate) -> Result<(), Error> {
+        if still_good(&old.certificate, &self.hostname) {
+            return Ok(());
+        }
+        make_self_signed(&self.dir, &old.certificate, &old.key, &self.hostname)?;
+        tracing::warn!(
+            file = %old.certificate.display(),
+            "the self-signed certificate was renewed; mail programs will ask about it again"
+        );
+        Ok(())
     }
 }
 
@@ -313,6 +342,25 @@ mod tests {
         tls.certificate.seen.store(Arc::new([None, None]));
         assert!(tls.certificate.reload().is_err());
         assert_eq!(served(), second);
+    }
+
+    #[test]
+    fn a_self_signed_certificate_is_renewed_while_serving() {
+        let dir = tempfile::tempdir().unwrap();
+        let (tls, _) = Tls::self_signed(dir.path(), "a.example").unwrap();
+        let served = || tls.certificate.current.load().cert[0].to_vec();
+        let first = served();
+        tls.reload();
+        assert_eq!(served(), first, "it is good for years");
+
+        let file = tls.certificate_file();
+        let text = std::fs::read_to_string(file).unwrap();
+        let (_, pem) = text.split_once('\n').unwrap();
+        std::fs::write(file, label("a.example", unix_now() - 1) + pem).unwrap();
+        tls.certificate.seen.store(Arc::new([None, None]));
+        tls.reload();
+        assert_ne!(served(), first);
+        assert!(still_good(file, "a.example"));
     }
 
     #[test]

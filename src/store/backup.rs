@@ -5,6 +5,7 @@
 //! - `R` row: key length (`u32`), key, value;
 //! - `B` body: content id (`u64`), sharers (`u32`), then a piece of the body; a body of several
 //!   pieces has the kinds `b` … `b` `B`;
+//! - `F` a small file beside the store: name length (`u32`), name, what is in it;
 //! - `E` end: the number of records before it (`u64`). A file without it is not whole.
 //!
 //! Places of bodies are not kept: a restore writes them anew.
@@ -28,6 +29,11 @@ const RECORD_MAX: u32 = 8 << 20;
 /// Rows and bytes restored in one transaction.
 const BATCH_ROWS: usize = 10_000;
 const BATCH_BYTES: usize = 8 << 20;
+
+/// Small files that belong to what is stored and lie beside it, by their names.
+pub type Files = Vec<(String, Vec<u8>)>;
+/// Files that are read from a backup at most, whatever it says.
+const FILES_MAX: usize = 64;
 
 /// What a backup or restore went through.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -63,14 +69,24 @@ fn failed(what: &str, error: &std::io::Error) -> Error {
     Error::Io(format!("cannot {what} the backup: {error}"))
 }
 
-/// Writes a backup as of now; the server goes on meanwhile. `progress` gets bytes written.
-pub fn backup(store: &Store, out: impl Write, progress: &mut dyn FnMut(u64)) -> Result<Summary> {
+/// Writes a backup as of now, `files` with it; the server goes on meanwhile. `progress` gets
+/// bytes written.
+pub fn backup(
+    store: &Store,
+    files: &Files,
+    out: impl Write,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Summary> {
     // Reclaim stands still: the snapshot's bodies must stay where they are.
     let _pause = store.pause_reclaim();
     let snapshot = store.read();
     let mut output = Output { out: BufWriter::with_capacity(1 << 20, out), records: 0 };
     output.out.write_all(MAGIC).map_err(|error| failed("write", &error))?;
     let mut done = Summary::default();
+    for (name, content) in files {
+        let length = (name.len() as u32).to_le_bytes();
+        output.record(&[b"F", &length, name.as_bytes(), content])?;
+    }
     snapshot.scan(&[], &[0xff], &mut |key, value| {
         if key.first() == Some(&(Kind::Body as u8)) {
             let body = Body::decode(value)?;
@@ -114,12 +130,13 @@ fn put_body<W: Write>(
 }
 
 /// Reads a backup into a store that is empty. Nothing is kept of a file that is not whole: the
-/// caller restores into a fresh directory and puts that in place afterwards.
+/// caller restores into a fresh directory and puts that in place afterwards, with those of the
+/// files that it knows.
 pub fn restore(
     store: &Store,
     input: impl std::io::Read,
     progress: &mut dyn FnMut(u64),
-) -> Result<Summary> {
+) -> Result<(Summary, Files)> {
     let mut input = BufReader::with_capacity(1 << 20, input);
     let mut magic = [0; 8];
     input.read_exact(&mut magic).map_err(|error| failed("read", &error))?;
@@ -128,16 +145,19 @@ pub fn restore(
     }
     let mut done = Summary::default();
     let mut batch = Batch::default();
+    let mut files = Files::new();
     let mut body: Option<Box<dyn crate::store::Spool>> = None;
     let mut records = 0u64;
     loop {
         let record = read_record(&mut input)?;
         let (&kind, rest) = record.split_first().ok_or_else(damaged)?;
         match kind {
+            b'F' if files.len() < FILES_MAX => {
+                let (name, content) = split_named(rest)?;
+                files.push((String::from_utf8_lossy(name).into_owned(), content.to_vec()));
+            }
             b'R' => {
-                let (length, rest) = rest.split_first_chunk().ok_or_else(damaged)?;
-                let length = u32::from_le_bytes(*length) as usize;
-                let (key, value) = rest.split_at_checked(length).ok_or_else(damaged)?;
+                let (key, value) = split_named(rest)?;
                 done.rows += 1;
                 done.bytes += rest.len() as u64;
                 batch.rows.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
@@ -169,7 +189,7 @@ pub fn restore(
             }
             b'E' if keys_u64(rest)? == records => {
                 batch.write(store)?;
-                return Ok(done);
+                return Ok((done, files));
             }
             _ => return Err(damaged()),
         }
@@ -179,6 +199,12 @@ pub fn restore(
         }
         progress(done.bytes);
     }
+}
+
+/// Takes a length, so much, and the rest apart.
+fn split_named(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk().ok_or_else(damaged)?;
+    rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(damaged)
 }
 
 fn keys_u64(bytes: &[u8]) -> Result<u64> {

@@ -39,7 +39,8 @@ pub(super) fn list_queue(store: &Store) -> Result<Reply, Failure> {
 /// Gives out everything as of now.
 pub(super) fn backup(store: &Store, outlet: &mut dyn Outlet) -> Result<Reply, Failure> {
     let mut pieces = Pieces { outlet, held: Vec::with_capacity(PIECE) };
-    let summary = backup::backup(store, &mut pieces, &mut |_| {})?;
+    let files = super::super::backup::files_of(store.directory());
+    let summary = backup::backup(store, &files, &mut pieces, &mut |_| {})?;
     pieces.flush()?;
     Ok(Reply::Done(format!(
         "Backed up {} messages' contents, {} in all.",
