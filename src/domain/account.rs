@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::base::address::{EmailAddress, normalise_domain};
 use crate::base::id::AccountId;
 use crate::domain::auth::Credentials;
-use crate::domain::{Error, Result, collection, mailbox, message};
+use crate::domain::{Error, Result, collection, mailbox};
 use crate::store::keys::{self, Kind};
 use crate::store::rows::account::{Account, AddressRow, Domain, Group};
 use crate::store::{Read, Tx};
@@ -135,9 +135,7 @@ pub fn update(
 pub fn remove(tx: &mut Tx<'_>, id: AccountId) -> Result<Account> {
     let account = tx.account(id)?.ok_or(Error::NotFound("account"))?;
     for mailbox in tx.mailboxes(id)? {
-        message::remove_all(tx, mailbox.id)?;
-        let emptied = mailbox::require(tx, mailbox.id)?;
-        tx.remove_mailbox(&emptied)?;
+        mailbox::remove(tx, mailbox.id)?;
     }
     for collection in tx.collections(id)? {
         tx.remove_collection(&collection)?;

@@ -18,6 +18,8 @@ pub const DEPTH_MAX: usize = 32;
 pub const MAILBOXES_MAX: usize = 10_000;
 /// Subscriptions an account may have, of names without a mailbox too.
 pub const SUBSCRIPTIONS_MAX: usize = 20_000;
+/// Messages removed in the transaction that removes their mailbox: deliveries wait for it.
+pub const REMOVED_AT_ONCE: u32 = 1_000;
 
 /// What every new account has, besides the inbox.
 pub const DEFAULT_MAILBOXES: [(&str, SpecialUse); 5] = [
@@ -156,10 +158,21 @@ pub fn create_defaults(tx: &mut Tx<'_>, account: AccountId) -> Result<()> {
 pub fn delete(tx: &mut Tx<'_>, account: AccountId, name: &str) -> Result<Mailbox> {
     let mailbox = find(tx, account, name)?;
     may_delete(tx, &mailbox)?;
-    message::remove_all(tx, mailbox.id)?;
-    let mailbox = require(tx, mailbox.id)?;
-    tx.remove_mailbox(&mailbox)?;
+    remove(tx, mailbox.id)?;
     Ok(mailbox)
+}
+
+/// Takes a mailbox out of its account, whatever it is. With one step it is gone for everybody;
+/// where it holds much, the rows of its messages go afterwards, as work that is due: nobody
+/// waits for them, and no crash leaves it half empty.
+pub fn remove(tx: &mut Tx<'_>, id: MailboxId) -> Result<()> {
+    let mailbox = require(tx, id)?;
+    if mailbox.messages > REMOVED_AT_ONCE {
+        return Ok(tx.detach_mailbox(&mailbox)?);
+    }
+    message::remove_all(tx, id)?;
+    let emptied = require(tx, id)?;
+    Ok(tx.remove_mailbox(&emptied)?)
 }
 
 /// Fails if the mailbox has to stay.

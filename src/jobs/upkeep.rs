@@ -12,15 +12,16 @@ use bytes::Bytes;
 
 use crate::base::clock::UnixTime;
 use crate::base::id::{AccountId, ContentId, MailboxId, ModSeq};
+use crate::jobs::conversations;
 use crate::store::keys::{self, Kind};
 use crate::store::rows::work::Work;
-use crate::store::{Error, Read, Result, Store, Tx, reclaim};
+use crate::store::{Read, Result, Store, Tx, reclaim};
 
 /// How often due work is looked for.
 const TICK: Duration = Duration::from_secs(5);
 /// How often segments are looked at, if enough was written or removed.
 const RECLAIM_EVERY: Duration = Duration::from_secs(600);
-/// Contents dropped in one transaction.
+/// Contents dropped, or rows removed, in one transaction.
 const AT_ONCE: usize = 500;
 const DAY: i64 = 86_400;
 /// How long a client may be away and still be told what went away meanwhile.
@@ -108,7 +109,7 @@ impl Segments {
 }
 
 /// Makes sure that the daily work stands somewhere.
-fn arm_daily(store: &Store) -> Result<()> {
+pub(super) fn arm_daily(store: &Store) -> Result<()> {
     let mut armed = false;
     store.read().scan_prefix(&keys::kind(Kind::Due), &mut |_, value| {
         armed |= Work::decode(value)? == Work::Daily;
@@ -152,6 +153,13 @@ fn carry_out(store: &Store, key: Bytes, work: Work) -> Result<()> {
             tx.put_work(tx.now() + DAY, &Work::Daily)
         }),
         Work::Expire { account, modseq } => expire(store, key, account, modseq),
+        Work::Drain(mailbox) => {
+            while !store.write_blocking(move |tx| tx.drain(mailbox, AT_ONCE))? {}
+            store.write_blocking(move |tx| {
+                tx.delete(key);
+                Ok(())
+            })
+        }
     }
 }
 
@@ -185,126 +193,17 @@ fn expire(store: &Store, key: Bytes, account: AccountId, upto: ModSeq) -> Result
     collections.extend(read.mailboxes(account)?.into_iter().map(|mailbox| mailbox.id));
     collections.extend(read.collections(account)?.into_iter().map(|collection| collection.id));
     drop(read);
+    let mut dropped = 0;
     for collection in collections {
-        store.write_blocking(move |tx| tx.drop_tombstones(collection, upto))?;
+        dropped += store.write_blocking(move |tx| tx.drop_tombstones(collection, upto))?;
     }
-    store.write_blocking(move |tx| {
+    let state = store.write_blocking(move |tx| {
+        tx.update_state(account, |state| state.forgotten += dropped)?;
         tx.delete(key);
-        Ok::<_, Error>(())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::clock::Clock;
-    use crate::base::id::{ThreadId, Uid};
-    use crate::base::uidset::UidSet;
-    use crate::domain::message::{self, FlagNames, Prepared};
-    use crate::domain::{account, mailbox};
-    use crate::store::verify::verify;
-
-    const NOW: i64 = 1_700_000_000;
-
-    fn office() -> (Store, Clock, AccountId, MailboxId) {
-        let clock = Clock::fixed(NOW);
-        let store = Store::in_memory(clock.clone());
-        let id = store.write_blocking(|tx| {
-            account::add_domain(tx, "office.example")?;
-            let new = account::NewAccount {
-                address: "anna@office.example".parse().unwrap(),
-                display_name: "Anna".into(),
-                admin: false,
-                credentials: None,
-                quota: None,
-            };
-            account::create(tx, &new).map(|account| account.id)
-        });
-        let id = id.unwrap();
-        let inbox = mailbox::find(&store.read(), id, "INBOX").unwrap().id;
-        (store, clock, id, inbox)
-    }
-
-    fn add(store: &Store, inbox: MailboxId) -> crate::store::Message {
-        let added = store.write_blocking(move |tx| {
-            let stored =
-                message::store_content(tx, Prepared::new(b"", "Subject: x\r\n\r\n.".into()))?;
-            message::add(tx, inbox, &stored, &FlagNames::default(), None)
-        });
-        added.unwrap_or_else(|error: crate::domain::Error| panic!("{error}"))
-    }
-
-    fn remove(store: &Store, inbox: MailboxId, uid: Uid) {
-        let uids = UidSet::range(uid.0, uid.0);
-        store.write_blocking(move |tx| message::remove(tx, inbox, &uids)).unwrap();
-    }
-
-    #[test]
-    fn a_body_goes_an_hour_after_its_last_message_and_not_before() {
-        let (store, _, _, inbox) = office();
-        let message = add(&store, inbox);
-        remove(&store, inbox, message.uid);
-        run_due(&store, NOW + 3_599).unwrap();
-        assert!(store.read().body_row(message.place.content).unwrap().is_some());
-        run_due(&store, NOW + 3_601).unwrap();
-        assert!(store.read().body_row(message.place.content).unwrap().is_none());
-        assert!(store.read().content(message.place.content).unwrap().is_none());
-        assert_eq!(verify(&store, &mut |_, _| ()).unwrap(), Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_token_from_before_the_horizon_must_start_over() {
-        let (store, clock, anna, inbox) = office();
-        let message = add(&store, inbox);
-        let known = store.read().mailbox(inbox).unwrap().unwrap().modseq;
-        remove(&store, inbox, message.uid);
-        arm_daily(&store).unwrap();
-        clock.set(NOW + DAY + 1);
-        run_due(&store, clock.now()).unwrap();
-        let kept = add(&store, inbox);
-        assert_eq!(store.read().changes(inbox, known).unwrap().gone.len(), 1);
-
-        clock.set(NOW + (HORIZON_DAYS + 2) * DAY);
-        run_due(&store, clock.now()).unwrap();
-        assert!(matches!(store.read().changes(inbox, known), Err(Error::Stale)));
-        let horizon = store.read().account_state(anna).unwrap().horizon;
-        let changes = store.read().changes(inbox, horizon).unwrap();
-        assert!(changes.gone.is_empty());
-        assert!(changes.changed.contains(kept.uid.0));
-        assert_eq!(verify(&store, &mut |_, _| ()).unwrap(), Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_backup_restores_to_the_same() {
-        let (store, _, anna, inbox) = office();
-        for _ in 0..20 {
-            add(&store, inbox);
-        }
-        let mut file = Vec::new();
-        let written = crate::store::backup::backup(&store, &mut file, &mut |_| ()).unwrap();
-        assert_eq!(written.bodies, 20);
-        let again = Store::in_memory(Clock::fixed(NOW));
-        crate::store::backup::restore(&again, &file[..], &mut |_| ()).unwrap();
-        assert_eq!(verify(&again, &mut |_, _| ()).unwrap(), Vec::<String>::new());
-        assert_eq!(
-            again.read().mailbox(inbox).unwrap().unwrap(),
-            store.read().mailbox(inbox).unwrap().unwrap()
-        );
-        let place = again.read().place(inbox, Uid(7)).unwrap().unwrap();
-        let body = again.read().body_row(place.content).unwrap().unwrap().at;
-        let whole = again.read().with_body(&body, <[u8]>::to_vec).unwrap();
-        assert_eq!(whole, b"Subject: x\r\n\r\n.");
-        assert_ne!(place.thread, ThreadId(0));
-        assert_eq!(again.read().account(anna).unwrap().unwrap().address, "anna@office.example");
-
-        // A file that was cut, or changed anywhere, is refused.
-        for cut in [file.len() - 1, file.len() / 2, 9] {
-            let empty = Store::in_memory(Clock::fixed(NOW));
-            assert!(crate::store::backup::restore(&empty, &file[..cut], &mut |_| ()).is_err());
-        }
-        let at = file.len() / 3;
-        file[at] ^= 1;
-        let empty = Store::in_memory(Clock::fixed(NOW));
-        assert!(crate::store::backup::restore(&empty, &file[..], &mut |_| ()).is_err());
+        tx.account_state(account)
+    })?;
+    match conversations::is_worth_it(&state) {
+        true => conversations::forget(store, account),
+        false => Ok(()),
     }
 }

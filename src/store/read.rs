@@ -127,8 +127,12 @@ pub trait Read {
     }
     /// Where a message is, by its id.
     fn whereabouts(&self, account: AccountId, id: MessageId) -> Result<Option<Whereabouts>> {
-        let value = self.get(&keys::message(account, id))?;
-        value.map(|value| Whereabouts::decode(account, &value)).transpose()
+        let Some(value) = self.get(&keys::message(account, id))? else { return Ok(None) };
+        let found = Whereabouts::decode(account, &value)?;
+        // A mailbox that was removed may still be on its way out.
+        let there =
+            self.mailbox(found.mailbox)?.is_some() || self.collection(found.mailbox)?.is_some();
+        Ok(there.then_some(found))
     }
 
     fn collection(&self, id: MailboxId) -> Result<Option<Collection>> {

@@ -9,6 +9,7 @@ use crate::base::uidset::UidSet;
 use crate::store::keys::{self, Kind};
 use crate::store::rows::collection::Collection;
 use crate::store::rows::mailbox::Mailbox;
+use crate::store::rows::work::Work;
 use crate::store::{Read, Result, Snapshot, Store};
 
 /// Findings listed at most: a broken disk has millions.
@@ -23,6 +24,7 @@ pub fn verify(store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<S
     for account in account_ids(&snapshot)? {
         verify_account(&snapshot, account, &mut sharers, &mut wrong)?;
     }
+    count_drained(&snapshot, &mut sharers)?;
     snapshot.scan_prefix(&keys::kind(Kind::Queue), &mut |_, value| {
         let content = crate::store::rows::queue::QueueEntry::decode(value)?.content;
         *sharers.entry(content).or_default() += 1;
@@ -44,6 +46,25 @@ pub fn verify(store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<S
     wrong.extend(sharers.keys().map(|id| format!("content {id} has messages and no body")));
     wrong.truncate(FINDINGS);
     Ok(wrong)
+}
+
+/// Messages of removed mailboxes that are still to be removed share their contents until then.
+fn count_drained(snapshot: &Snapshot, sharers: &mut HashMap<ContentId, u32>) -> Result<()> {
+    let mut drained = Vec::new();
+    snapshot.scan_prefix(&keys::kind(Kind::Due), &mut |_, value| {
+        if let Work::Drain(mailbox) = Work::decode(value)? {
+            drained.push(mailbox);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    for mailbox in drained {
+        snapshot.scan_prefix(&keys::of_mailbox(Kind::Place, mailbox), &mut |_, value| {
+            let place = crate::store::rows::message::Place::decode(value)?;
+            *sharers.entry(place.content).or_default() += 1;
+            Ok(ControlFlow::Continue(()))
+        })?;
+    }
+    Ok(())
 }
 
 /// Accounts that have anything, removed ones included.

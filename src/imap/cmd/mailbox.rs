@@ -1,16 +1,12 @@
 //! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE. RFC 9051 §6.3.4 to §6.3.8; RFC 6154 §3,
 //! RFC 8474 §4.2.
 
-use crate::base::uidset::UidSet;
-use crate::domain::{self, mailbox, message};
+use crate::domain::{self, mailbox};
 use crate::imap::cmd::list;
 use crate::imap::codec::types::{self, Code, CreateArgs, MailboxName, Reply};
 use crate::imap::failure::Result;
 use crate::imap::session::Session;
 use crate::store::rows::mailbox::SpecialUse;
-
-/// Messages removed in one transaction when a mailbox goes: deliveries wait for it.
-const AT_ONCE: usize = 5_000;
 
 pub(super) async fn create(session: &mut Session, args: CreateArgs) -> Result<Reply> {
     let account = session.account()?.id;
@@ -57,17 +53,8 @@ fn stored_use(named: types::SpecialUse) -> SpecialUse {
     }
 }
 
-/// Large mailboxes are emptied in steps; only the last one removes the mailbox.
 pub(super) async fn delete(session: &mut Session, name: MailboxName) -> Result<Reply> {
     let account = session.account()?.id;
-    let found = mailbox::find(&session.store().read(), account, name.as_str())?;
-    mailbox::may_delete(&session.store().read(), &found)?;
-    while let Some(table) = session.store().table(found.id)?
-        && table.len() > AT_ONCE
-    {
-        let some: UidSet = table.iter().take(AT_ONCE).map(|message| message.uid).collect();
-        session.store().write(move |tx| message::remove(tx, found.id, &some)).await?;
-    }
     session.store().write(move |tx| mailbox::delete(tx, account, name.as_str())).await?;
     Ok(Reply::ok("DELETE completed"))
 }

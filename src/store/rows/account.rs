@@ -74,6 +74,8 @@ pub struct AccountState {
     /// Messages in all mailboxes, and their bytes as counted against the quota.
     pub messages: u64,
     pub bytes: u64,
+    /// Tombstones dropped since conversations without a message were last looked for.
+    pub forgotten: u64,
 }
 
 impl Domain {
@@ -159,15 +161,16 @@ impl AddressRow {
 }
 
 impl AccountState {
-    const VERSION: u8 = 1;
+    /// 2 has `forgotten`.
+    const VERSION: u8 = 2;
     pub fn encode(&self) -> Bytes {
         let mut out = Writer::new(Self::VERSION);
         out.u64(self.modseq.0).u64(self.horizon.0).u64(self.noted.0).u64(self.next_message);
         out.u32(self.next_mailbox).u32(self.next_keyword).u32(self.uid_validity);
-        out.u64(self.messages).u64(self.bytes).done()
+        out.u64(self.messages).u64(self.bytes).u64(self.forgotten).done()
     }
     pub fn decode(value: &[u8]) -> Result<Self> {
-        let (mut row, _) = Reader::new(value, "account state", Self::VERSION)?;
+        let (mut row, version) = Reader::new(value, "account state", Self::VERSION)?;
         Ok(Self {
             modseq: ModSeq(row.u64()?),
             horizon: ModSeq(row.u64()?),
@@ -178,6 +181,7 @@ impl AccountState {
             uid_validity: row.u32()?,
             messages: row.u64()?,
             bytes: row.u64()?,
+            forgotten: if version < 2 { 0 } else { row.u64()? },
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::base::id::{AccountId, ContentId, ModSeq};
+use crate::base::id::{AccountId, ContentId, MailboxId, ModSeq};
 use crate::store::rows::codec::{Reader, Writer};
 use crate::store::{Error, Result};
 
@@ -15,6 +15,8 @@ pub enum Work {
     Daily,
     /// The account's tombstones up to this modseq are old enough to be dropped.
     Expire { account: AccountId, modseq: ModSeq },
+    /// A removed mailbox, whose messages are still to be removed.
+    Drain(MailboxId),
 }
 
 impl Work {
@@ -37,6 +39,9 @@ impl Work {
             Work::Expire { account, modseq } => {
                 out.u32(3).u32(account.0).u64(modseq.0);
             }
+            Work::Drain(mailbox) => {
+                out.u32(4).u32(mailbox.account.0).u32(mailbox.number);
+            }
         }
         out.done()
     }
@@ -55,6 +60,7 @@ impl Work {
             }
             2 => Ok(Work::Daily),
             3 => Ok(Work::Expire { account: AccountId(row.u32()?), modseq: ModSeq(row.u64()?) }),
+            4 => Ok(Work::Drain(MailboxId::new(AccountId(row.u32()?), row.u32()?))),
             other => Err(Error::Damaged(format!("work of unknown kind {other}"))),
         }
     }

@@ -118,6 +118,31 @@ impl Tx<'_> {
         Ok(Some(message))
     }
 
+    /// Removes up to `limit` rows of a mailbox that was detached; says whether that was all.
+    pub fn drain(&mut self, mailbox: MailboxId, limit: usize) -> Result<bool> {
+        let mut places = Vec::new();
+        let mut rows = Vec::new();
+        for kind in [Kind::Place, Kind::Flags, Kind::Log] {
+            self.scan_prefix(&keys::of_mailbox(kind, mailbox), &mut |key, value| {
+                if rows.len() >= limit {
+                    return Ok(ControlFlow::Break(()));
+                }
+                if kind == Kind::Place {
+                    places.push(Place::decode(value)?);
+                }
+                rows.push(Bytes::copy_from_slice(key));
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        let whole = rows.len() < limit;
+        rows.into_iter().for_each(|key| self.delete(key));
+        for place in places {
+            self.delete(keys::message(mailbox.account, place.message));
+            *self.sharers.entry(place.content).or_default() -= 1;
+        }
+        Ok(whole)
+    }
+
     /// Gives up a content that no message shares any more; its bytes stay until the segment is
     /// reclaimed. Returns where they are; `None` if the content is shared again, or gone.
     pub fn drop_content(&mut self, id: ContentId) -> Result<Option<BodyRef>> {
@@ -145,14 +170,16 @@ impl Tx<'_> {
         self.restoring = true;
     }
 
-    /// Drops the tombstones of one collection up to a modseq; with all of them dropped,
-    /// [`Tx::update_state`] sets the horizon.
-    pub fn drop_tombstones(&mut self, collection: MailboxId, upto: ModSeq) -> Result<()> {
+    /// Drops the tombstones of one collection up to a modseq and says how many; with all of them
+    /// dropped, [`Tx::update_state`] sets the horizon.
+    pub fn drop_tombstones(&mut self, collection: MailboxId, upto: ModSeq) -> Result<u64> {
         let start = keys::log(collection, ModSeq(0), 0);
         let end = keys::log(collection, ModSeq(upto.0.saturating_add(1)), 0);
         let mut changed = Vec::new();
+        let mut dropped = 0;
         self.scan(&start, &end, &mut |key, value| {
             let entry = LogEntry::decode(value)?;
+            dropped += entry.gone.len() as u64;
             if !entry.gone.is_empty() {
                 changed.push((Bytes::copy_from_slice(key), entry.changed));
             }
@@ -162,7 +189,7 @@ impl Tx<'_> {
             let rest = LogEntry { changed, gone: Vec::new() };
             self.rows.insert(key, if rest.is_empty() { None } else { Some(rest.encode()) });
         }
-        Ok(())
+        Ok(dropped)
     }
 
     /// Gives a message a new place; it keeps its id, its flags and its conversation.

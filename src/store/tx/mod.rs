@@ -244,6 +244,24 @@ impl Tx<'_> {
 
     /// Removes a mailbox that holds no message any more.
     pub fn remove_mailbox(&mut self, mailbox: &Mailbox) -> Result<()> {
+        self.leave_hierarchy(mailbox)?;
+        for kind in [Kind::Log, Kind::Flags] {
+            self.delete_prefix(&keys::of_mailbox(kind, mailbox.id))?;
+        }
+        Ok(())
+    }
+
+    /// Removes a mailbox with messages too many for one transaction: it is gone for everybody
+    /// with this one, and what it held is removed bit by bit ([`Tx::drain`]).
+    pub fn detach_mailbox(&mut self, mailbox: &Mailbox) -> Result<()> {
+        self.leave_hierarchy(mailbox)?;
+        let state = &mut self.account_mut(mailbox.id.account)?.state;
+        state.messages = state.messages.saturating_sub(mailbox.messages.into());
+        state.bytes = state.bytes.saturating_sub(mailbox.bytes);
+        self.put_work(self.now(), &Work::Drain(mailbox.id))
+    }
+
+    fn leave_hierarchy(&mut self, mailbox: &Mailbox) -> Result<()> {
         let id = mailbox.id;
         let modseq = self.bump(id.account)?;
         let log = self.log.entry(MailboxId::new(id.account, 0)).or_default();
@@ -254,9 +272,7 @@ impl Tx<'_> {
         self.mailboxes.remove(&id);
         self.log.remove(&id);
         self.pages.retain(|(of, _), _| *of != id);
-        for kind in [Kind::Annotation, Kind::Log, Kind::Flags] {
-            self.delete_prefix(&keys::of_mailbox(kind, id))?;
-        }
+        self.delete_prefix(&keys::of_mailbox(Kind::Annotation, id))?;
         self.delete(keys::mailbox(id));
         Ok(())
     }
