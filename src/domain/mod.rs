@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod auth;
+pub mod calendar;
 pub mod collection;
 pub mod device;
 pub mod directory;
@@ -10,6 +11,7 @@ mod error;
 pub mod item;
 pub mod mailbox;
 pub mod message;
+pub mod out_of_office;
 pub mod quota;
 pub mod server;
 pub mod thread;

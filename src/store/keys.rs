@@ -80,6 +80,8 @@ pub enum Kind {
     OutOfOffice = 0x70,
     /// Account, sender -> when it was answered last.
     Replied = 0x71,
+    /// Sequence -> mail composed here that delivery has not taken yet.
+    Outbox = 0x72,
 }
 
 /// Builds a key.
@@ -228,6 +230,16 @@ pub fn due(due: i64, number: u64) -> Bytes {
 }
 pub fn queue(number: u64) -> Bytes {
     KeyBuilder::new(Kind::Queue).u64(number).done()
+}
+pub fn out_of_office(id: AccountId) -> Bytes {
+    KeyBuilder::new(Kind::OutOfOffice).u32(id.0).done()
+}
+/// `sender` is a canonical address.
+pub fn replied(id: AccountId, sender: &str) -> Bytes {
+    KeyBuilder::new(Kind::Replied).u32(id.0).bytes(sender.as_bytes()).done()
+}
+pub fn outbox(number: u64) -> Bytes {
+    KeyBuilder::new(Kind::Outbox).u64(number).done()
 }
 
 #[cfg(test)]

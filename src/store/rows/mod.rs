@@ -10,5 +10,6 @@ pub mod log;
 pub mod mailbox;
 pub mod marks;
 pub mod message;
+pub mod out_of_office;
 pub mod queue;
 pub mod work;
