@@ -18,6 +18,7 @@ pub mod http;
 pub mod jobs;
 pub mod login;
 // floor 5: the fronts
+pub mod discover;
 pub mod eas;
 pub mod imap;
 pub mod smtp;

@@ -6,6 +6,7 @@ mod cli;
 mod clients;
 mod corpus;
 mod crash;
+mod discover;
 mod faults;
 mod floors;
 mod imap;

@@ -10,6 +10,7 @@ neomutt:neomutt
 swaks:swaks,libio-socket-ssl-perl
 offlineimap:offlineimap3
 curl:curl
+xmllint:libxml2-utils
 openssl:openssl
 python3:python3
 strace:strace"

@@ -16,6 +16,7 @@ use super::control::{self, Failure};
 use super::execute::Context;
 use super::{open, output, ports};
 use crate::base::limits;
+use crate::discover;
 use crate::eas;
 use crate::http;
 use crate::imap;
@@ -192,22 +193,40 @@ impl Server {
         self.listen("imap", &listen.imap, Encryption::None, &imap)?;
         self.listen("imaps", &listen.imaps, Encryption::Implicit, &imap)?;
 
-        let health = self.health();
+        let gate = http::basic::Gate::new(doorkeeper, config.allow_plaintext_login);
         let phones = eas::Front::new(
             eas::Settings {
                 hostname: hostname.clone(),
                 limits: limits.clone(),
-                gate: http::basic::Gate::new(doorkeeper.clone(), config.allow_plaintext_login),
+                gate: gate.clone(),
                 zone: jiff::tz::TimeZone::system(),
                 shutdown: self.shutdown.clone(),
             },
             store.clone(),
         );
-        let routes = http::routes(health).merge(webui::routes()).merge(phones.routes());
-        let web = http::Server::new(routes);
+        let discover = discover::Front::new(self.told_to_clients(config, &hostname), store, gate);
+        let routes = http::routes(self.health())
+            .merge(discover::routes(discover))
+            .merge(phones.routes())
+            .merge(webui::routes());
+        let web = http::Server::new(routes, discover::ANY_CASE);
         self.listen("http", &listen.http, Encryption::None, &web)?;
         self.listen("https", &listen.https, Encryption::ImplicitWeb, &web)?;
         Ok(())
+    }
+
+    /// What clients that look for the server are told.
+    fn told_to_clients(&self, config: &Config, hostname: &Arc<str>) -> discover::Settings {
+        let port = |name: &str, implicit_tls| {
+            let up = self.up.iter().find(|up| up.name == name)?;
+            Some(discover::MailPort { port: up.address.port(), implicit_tls })
+        };
+        discover::Settings {
+            hostname: config.hostname.as_deref().map(Arc::from),
+            fallback_hostname: hostname.clone(),
+            imap: port("imaps", true).or_else(|| port("imap", false)),
+            submission: port("submissions", true).or_else(|| port("submission", false)),
+        }
     }
 
     fn listen<F: Front>(

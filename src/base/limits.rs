@@ -104,6 +104,15 @@ pub const HTTP_HEADER: Duration = Duration::from_secs(10);
 /// Octets of header of an HTTP request; browsers and phones stay below 8 KiB.
 pub const HTTP_HEADER_BYTES: usize = 32 * 1024;
 
+/// Time for the body of a small HTTP request (a question, not a message).
+pub const HTTP_SMALL_BODY: Duration = Duration::from_secs(30);
+
+/// The body of an Autodiscover request; real ones have some 500 octets.
+pub const AUTODISCOVER_BODY: usize = 64 * 1024;
+
+/// Elements within each other in XML; what clients send here has three to ten.
+pub const XML_DEPTH: usize = 64;
+
 /// Streams of one HTTP/2 connection at a time. Together with the accounting of resets in the
 /// HTTP library this bounds "rapid reset" (CVE-2023-44487).
 pub const HTTP2_STREAMS: u32 = 64;

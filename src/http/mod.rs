@@ -4,6 +4,7 @@
 //! The fronts give routes; the program puts them together. Log-ins by HTTP Basic are read and
 //! checked in one place, [`basic`].
 
+mod any_case;
 pub mod basic;
 mod ops;
 mod server;

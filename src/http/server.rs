@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tower::Service as _;
 
+use super::any_case;
 use crate::base::limits;
 use crate::base::metrics::Metric;
 use crate::net::{Connection, Front, Peer, Refusal};
@@ -36,11 +37,14 @@ pub struct Encrypted(pub bool);
 /// The HTTP front of all routes together.
 pub struct Server {
     router: Router,
+    any_case: Arc<[&'static str]>,
 }
 
 impl Server {
-    pub fn new(router: Router) -> Arc<Self> {
-        Arc::new(Self { router })
+    /// Serves the routes. The paths of `any_case` are found however a client spells them; one
+    /// that ends in `/` stands for everything below it.
+    pub fn new(router: Router, any_case: impl IntoIterator<Item = &'static str>) -> Arc<Self> {
+        Arc::new(Self { router, any_case: any_case.into_iter().collect() })
     }
 }
 
@@ -60,10 +64,9 @@ impl Front for Server {
 
     async fn serve(self: Arc<Self>, connection: Connection) {
         let Connection { stream, peer, shutdown, .. } = connection;
-        let (router, is_http2) = (self.router.clone(), stream.is_http2());
+        let (server, is_http2) = (self.clone(), stream.is_http2());
         let encrypted = Encrypted(stream.is_tls());
-        let service =
-            service_fn(move |request| answer(router.clone(), peer.clone(), encrypted, request));
+        let service = service_fn(move |request| server.answer(peer.clone(), encrypted, request));
         let io = TokioIo::new(stream);
         // Errors here are the client's: it went, or spoke nonsense and was told so.
         if is_http2 {
@@ -102,33 +105,34 @@ impl Front for Server {
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-/// Passes a request to the routes and writes its line in the log.
-fn answer(
-    mut router: Router,
-    peer: Peer,
-    encrypted: Encrypted,
-    request: Request<Incoming>,
-) -> Answer {
-    let start = Instant::now();
-    let method = request.method().clone();
-    // Without the query: it may hold what is not for the log.
-    let path = request.uri().path().to_owned();
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(peer.clone());
-    request.extensions_mut().insert(encrypted);
-    Box::pin(async move {
-        let response = router.call(request).await?;
-        peer.welcome();
-        REQUESTS.add(1);
-        tracing::info!(
-            front = "http",
-            connection = peer.id,
-            address = %peer.ip(),
-            %method,
-            path,
-            status = response.status().as_u16(),
-            micros = start.elapsed().as_micros() as u64,
-        );
-        Ok(response)
-    })
+impl Server {
+    /// Passes a request to the routes and writes its line in the log.
+    fn answer(&self, peer: Peer, encrypted: Encrypted, request: Request<Incoming>) -> Answer {
+        let start = Instant::now();
+        let mut router = self.router.clone();
+        let method = request.method().clone();
+        // Without the query: it may hold what is not for the log.
+        let path = request.uri().path().to_owned();
+        let mut request = request.map(Body::new);
+        if let Some(folded) = any_case::fold(request.uri(), &self.any_case) {
+            *request.uri_mut() = folded;
+        }
+        request.extensions_mut().insert(peer.clone());
+        request.extensions_mut().insert(encrypted);
+        Box::pin(async move {
+            let response = router.call(request).await?;
+            peer.welcome();
+            REQUESTS.add(1);
+            tracing::info!(
+                front = "http",
+                connection = peer.id,
+                address = %peer.ip(),
+                %method,
+                path,
+                status = response.status().as_u16(),
+                micros = start.elapsed().as_micros() as u64,
+            );
+            Ok(response)
+        })
+    }
 }

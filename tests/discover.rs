@@ -1,0 +1,260 @@
+//! How clients find the server: Autodiscover as phones and Outlook play it, autoconfig, and
+//! `kontor check autodiscover`.
+
+use crate::support::http::{Http, basic};
+use crate::support::server::{HOSTNAME, PASSWORD};
+use crate::support::{Account, Server};
+
+const MOBILE_SYNC: &str = "mobilesync/responseschema/2006";
+const OUTLOOK: &str = "outlook/responseschema/2006a";
+
+/// A request for an answer of this schema.
+fn question(email: &str, schema: &str) -> String {
+    let kind = schema.split('/').next().unwrap_or_default();
+    format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<Autodiscover \
+         xmlns=\"http://schemas.microsoft.com/exchange/autodiscover/{kind}/requestschema/2006\">\
+         <Request><EMailAddress>{email}</EMailAddress><AcceptableResponseSchema>\
+         http://schemas.microsoft.com/exchange/autodiscover/{schema}</AcceptableResponseSchema>\
+         </Request></Autodiscover>"
+    )
+}
+
+/// What a phone posts, with a log-in. The answer's body.
+fn ask(server: &Server, login: &str, body: &str) -> String {
+    let mut http = Http::tls(server.ports.https);
+    let authorization = basic(login, PASSWORD);
+    let headers = [("Authorization", authorization.as_str()), ("Content-Type", "text/xml")];
+    let answer = http.request("POST", "/autodiscover/autodiscover.xml", &headers, body.as_bytes());
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.header("content-type"), Some("text/xml; charset=utf-8"));
+    check_schema(answer.text());
+    answer.text().to_owned()
+}
+
+/// Against Microsoft's schemas, where they and xmllint are there; Outlook's has none.
+fn check_schema(answer: &str) {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/eas-xsd");
+    if !dir.is_dir() || answer.contains(OUTLOOK) || !crate::support::program::installed("xmllint") {
+        return;
+    }
+    let own = tempfile::tempdir().expect("a directory");
+    let (schema, document) = (own.path().join("all.xsd"), own.path().join("answer.xml"));
+    // The outer schema names the inner one without saying where it is.
+    let outer = std::fs::read_to_string(dir.join("AutodiscoverResponse.xsd")).expect("a schema");
+    let import = format!(
+        "<xs:import namespace=\"http://schemas.microsoft.com/exchange/autodiscover/{MOBILE_SYNC}\" \
+         schemaLocation=\"{}\"/><xs:element name=\"Autodiscover\">",
+        dir.join("AutodiscoverMobileSync.xsd").display()
+    );
+    let outer = outer.replacen("<xs:element name=\"Autodiscover\">", &import, 1);
+    std::fs::write(&schema, outer).expect("our directory");
+    std::fs::write(&document, answer).expect("our directory");
+    let mut command = std::process::Command::new("xmllint");
+    command.arg("--noout").arg("--schema").arg(schema).arg(document);
+    crate::support::program::succeed(&mut command, crate::support::PATIENCE);
+}
+
+#[test]
+fn a_phone_is_sent_to_activesync() {
+    let server = Server::shared();
+    let anna = server.account();
+    let answer = ask(server, &anna.email, &question(&anna.email, MOBILE_SYNC));
+    let url = format!("https://{HOSTNAME}/Microsoft-Server-ActiveSync");
+    let wanted = format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<Autodiscover xmlns=\"http://schemas.microsoft\
+         .com/exchange/autodiscover/responseschema/2006\"><Response xmlns=\"http://schemas.microsoft\
+         .com/exchange/autodiscover/{MOBILE_SYNC}\"><Culture>en:en</Culture><User><DisplayName>Test \
+         Person</DisplayName><EMailAddress>{}</EMailAddress></User><Action><Settings><Server>\
+         <Type>MobileSync</Type><Url>{url}</Url><Name>{url}</Name></Server></Settings></Action>\
+         </Response></Autodiscover>",
+        anna.email
+    );
+    assert_eq!(answer, wanted);
+}
+
+#[test]
+fn a_log_in_is_an_address_a_bare_name_or_one_behind_a_windows_domain() {
+    let server = Server::shared();
+    let anna = server.account();
+    let bare = anna.email.split('@').next().unwrap_or_default();
+    let logins =
+        [bare.to_owned(), format!("TEST\\{bare}"), format!("\\{bare}"), anna.email.to_uppercase()];
+    for login in logins {
+        let answer = ask(server, &login, &question(&anna.email, MOBILE_SYNC));
+        assert!(answer.contains("<Type>MobileSync</Type>"), "{login}: {answer}");
+    }
+}
+
+#[test]
+fn the_log_in_is_asked_for_and_the_connection_stays() {
+    let server = Server::shared();
+    let anna = server.account();
+    let body = question(&anna.email, MOBILE_SYNC);
+    let mut http = Http::tls(server.ports.https);
+    let path = "/AutoDiscover/AutoDiscover.xml";
+    let first = http.request("POST", path, &[("Content-Type", "text/xml")], body.as_bytes());
+    assert_eq!(first.status, 401);
+    assert_eq!(first.header("www-authenticate"), Some("Basic realm=\"Kontor\", charset=\"UTF-8\""));
+    let wrong = basic(&anna.email, "something else");
+    let wrong = http.request("POST", path, &[("Authorization", &wrong)], body.as_bytes());
+    assert_eq!(wrong.status, 401);
+    let right = http.request("POST", path, &[("Authorization", &anna.basic())], body.as_bytes());
+    assert_eq!(right.status, 200);
+}
+
+#[test]
+fn outlook_is_told_of_imap_and_smtp() {
+    let server = Server::shared();
+    let anna = server.account();
+    let answer = ask(server, &anna.email, &question(&anna.email, OUTLOOK));
+    for (kind, port) in [("IMAP", server.ports.imaps), ("SMTP", server.ports.submissions)] {
+        let wanted = format!(
+            "<Protocol><Type>{kind}</Type><Server>{HOSTNAME}</Server><Port>{}</Port><LoginName>{}\
+             </LoginName><DomainRequired>off</DomainRequired><SPA>off</SPA><SSL>on</SSL>\
+             <Encryption>SSL</Encryption><AuthRequired>on</AuthRequired>",
+            port.port(),
+            anna.email
+        );
+        assert!(answer.contains(&wanted), "{answer}");
+    }
+    assert!(answer.contains("<AccountType>email</AccountType><Action>settings</Action>"));
+}
+
+#[test]
+fn errors_come_as_answers_of_the_schema_that_was_asked_for() {
+    let server = Server::shared();
+    let (anna, ben) = (server.account(), server.account());
+    // Nobody learns about others, whether they exist or not.
+    for email in [&ben.email, "nobody@test.example", "anna@elsewhere.example"] {
+        let answer = ask(server, &anna.email, &question(email, MOBILE_SYNC));
+        assert!(answer.contains("<Action><Error><Status>2</Status>"), "{answer}");
+        let answer = ask(server, &anna.email, &question(email, OUTLOOK));
+        assert!(answer.contains("<ErrorCode>500</ErrorCode>"), "{answer}");
+    }
+    let other = ask(server, &anna.email, &question(&anna.email, "calendar/responseschema/2030"));
+    assert!(other.contains("<ErrorCode>601</ErrorCode>"), "{other}");
+    for nonsense in ["", "<Autodiscover/>", "<Autodiscover>", "hello"] {
+        let answer = ask(server, &anna.email, nonsense);
+        assert!(answer.contains("<ErrorCode>600</ErrorCode>"), "{answer}");
+    }
+    let mut http = Http::tls(server.ports.https);
+    let headers = [("Authorization", anna.basic())];
+    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let get = http.request("GET", "/autodiscover/autodiscover.xml", &headers, b"");
+    assert!(get.text().contains("<ErrorCode>600</ErrorCode>"), "{get:?}");
+}
+
+#[test]
+fn hostile_requests_are_refused() {
+    let server = Server::shared();
+    let anna = server.account();
+    let mut http = Http::tls(server.ports.https);
+    let path = "/autodiscover/autodiscover.xml";
+    let login = anna.basic();
+    let bomb = "<!DOCTYPE a [<!ENTITY b \"cccc\">]><Autodiscover>&b;</Autodiscover>";
+    for body in [bomb.to_owned(), "<a>".repeat(100), "<a>&b;</a>".to_owned()] {
+        let answer = http.request("POST", path, &[("Authorization", &login)], body.as_bytes());
+        assert_eq!(answer.status, 400, "{body}");
+    }
+    let long = vec![b' '; 65 * 1024];
+    assert_eq!(http.request("POST", path, &[("Authorization", &login)], &long).status, 413);
+    let mut http = Http::tls(server.ports.https);
+    assert_eq!(http.request("DELETE", path, &[], b"").status, 405);
+}
+
+#[test]
+fn without_tls_there_is_only_the_way_to_the_right_place() {
+    let server = Server::setup().everywhere().start();
+    let mut http = Http::plain(server.ports.http).host("autodiscover.test.example");
+    let answer = http.get("/AutoDiscover/autodiscover.xml");
+    assert_eq!(answer.status, 302);
+    let right = format!("https://{HOSTNAME}/autodiscover/autodiscover.xml");
+    assert_eq!(answer.header("location"), Some(right.as_str()));
+    // A proxy on the same machine that ended TLS is no reason to go round in circles.
+    let proxied = [("X-Forwarded-Proto", "https")];
+    let answer = http.request("GET", "/autodiscover/autodiscover.xml", &proxied, b"");
+    assert_eq!(answer.status, 401);
+}
+
+#[test]
+fn the_json_form_needs_no_log_in() {
+    let server = Server::shared();
+    let mut http = Http::tls(server.ports.https);
+    let url = format!("https://{HOSTNAME}/Microsoft-Server-ActiveSync");
+    let phone = format!("{{\"Protocol\":\"ActiveSync\",\"Url\":\"{url}\"}}");
+    let old = format!(
+        "{{\"Protocol\":\"AutodiscoverV1\",\"Url\":\"https://{HOSTNAME}/autodiscover/autodiscover.xml\"}}"
+    );
+    let start = "/autodiscover/autodiscover.json";
+    for (path, wanted) in [
+        (format!("{start}?Email=anybody@test.example&Protocol=ActiveSync"), &phone),
+        (
+            format!("{start}?Email=anybody%40test.example&Protocol=activesync&RedirectCount=1"),
+            &phone,
+        ),
+        (format!("{start}/v1.0/anybody%40test.example?Protocol=ActiveSync"), &phone),
+        ("/Autodiscover/Autodiscover.JSON/V1.0/x@test.example?protocol=ActiveSync".into(), &phone),
+        (format!("{start}?Email=anybody@test.example&Protocol=AutodiscoverV1"), &old),
+    ] {
+        let answer = http.get(&path);
+        assert_eq!((answer.status, answer.text()), (200, wanted.as_str()), "{path}");
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+    }
+    for (query, status, code) in [
+        ("Email=a@test.example&Protocol=Ews", 400, "InvalidProtocol"),
+        ("Email=a@test.example", 400, "MandatoryParameterMissing"),
+        ("Protocol=ActiveSync", 400, "MandatoryParameterMissing"),
+        ("Email=a&Protocol=ActiveSync", 400, "MandatoryParameterMissing"),
+        ("Email=a@elsewhere.example&Protocol=ActiveSync", 404, "UserNotFound"),
+    ] {
+        let answer = http.get(&format!("{start}?{query}"));
+        assert_eq!(answer.status, status, "{query}");
+        let json: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+        assert_eq!(json["ErrorCode"], code, "{query}");
+        assert!(json["ErrorMessage"].is_string());
+    }
+}
+
+#[test]
+fn mail_programs_find_their_ports() {
+    let server = Server::shared();
+    let (imap, smtp) = (server.ports.imaps.port(), server.ports.submissions.port());
+    let wanted = format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<clientConfig version=\"1.1\"><emailProvider \
+         id=\"test.example\"><domain>test.example</domain><displayName>test.example</displayName>\
+         <displayShortName>test.example</displayShortName><incomingServer type=\"imap\"><hostname>\
+         {HOSTNAME}</hostname><port>{imap}</port><socketType>SSL</socketType><authentication>\
+         password-cleartext</authentication><username>%EMAILADDRESS%</username></incomingServer>\
+         <outgoingServer type=\"smtp\"><hostname>{HOSTNAME}</hostname><port>{smtp}</port>\
+         <socketType>SSL</socketType><authentication>password-cleartext</authentication><username>\
+         %EMAILADDRESS%</username></outgoingServer></emailProvider></clientConfig>\n"
+    );
+    for (host, path) in [
+        (HOSTNAME, "/mail/config-v1.1.xml?emailaddress=anna%40test.example"),
+        (HOSTNAME, "/.well-known/autoconfig/mail/config-v1.1.xml?emailaddress=anna@test.example"),
+        ("autoconfig.test.example", "/mail/config-v1.1.xml"),
+        ("test.example:80", "/.well-known/autoconfig/mail/config-v1.1.xml"),
+    ] {
+        for mut http in [Http::plain(server.ports.http), Http::tls(server.ports.https)] {
+            http = http.host(host);
+            let answer = http.get(path);
+            assert_eq!((answer.status, answer.text()), (200, wanted.as_str()), "{host} {path}");
+        }
+    }
+    let mut http = Http::plain(server.ports.http);
+    assert_eq!(http.get("/mail/config-v1.1.xml?emailaddress=a@elsewhere.example").status, 404);
+    assert_eq!(http.get("/mail/config-v1.1.xml").status, 404);
+}
+
+#[test]
+fn an_account_that_cannot_log_in_is_told_nothing() {
+    let server = Server::shared();
+    let anna: Account = server.account();
+    server.cli(&["user", "disable", &anna.email]);
+    let mut http = Http::tls(server.ports.https);
+    let body = question(&anna.email, MOBILE_SYNC);
+    let path = "/autodiscover/autodiscover.xml";
+    let answer = http.request("POST", path, &[("Authorization", &anna.basic())], body.as_bytes());
+    assert_eq!(answer.status, 401);
+}
