@@ -7,16 +7,28 @@
 //! nothing away that only another client knows. No scheduling rules (RFC 5546) here.
 
 mod component;
+mod event;
+mod expand;
 mod line;
+mod look;
 mod recurrence;
+mod starts;
 mod text;
 mod time;
+mod zones;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use component::{Component, DecodeError};
+pub use event::{Attendee, Busy, Event, PRODUCT, PartStat, Role, Series, address};
+pub use expand::{
+    BusyTime, Expansion, INSTANCES, Instance, busy_times, expand, extent, merged_free_busy,
+    override_at,
+};
 pub use line::{Param, Property};
+pub use look::look;
 pub use recurrence::{Day, Frequency, Recurrence, Until, UntilKind, Weekday};
 pub use text::{escape, split_list, unescape};
 pub use time::{Time, TimeKind, parse_date, parse_date_time, parse_duration, write_duration};
+pub use zones::{Zones, read_vtimezone, write_vtimezone};

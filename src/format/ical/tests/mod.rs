@@ -2,5 +2,7 @@
 
 use super::*;
 
-mod corpus;
+pub(crate) mod corpus;
+mod events;
+mod rules;
 mod tree;
