@@ -6,11 +6,13 @@
 
 mod answer;
 mod cmd;
+mod folder;
 mod gate;
 mod ids;
 pub mod render;
 mod request;
 mod session;
+mod state;
 pub mod version;
 mod waiting;
 
@@ -60,6 +62,8 @@ pub struct Front {
     /// Bodies of more than [`limits::EAS_SMALL_BODY`] that are held at once.
     large_bodies: tokio::sync::Semaphore,
     seen: gate::Seen,
+    synced: cmd::Remembered,
+    pinged: cmd::Watched,
 }
 
 impl Front {
@@ -70,6 +74,8 @@ impl Front {
             waiting: waiting::Waiting::default(),
             large_bodies: tokio::sync::Semaphore::new(limits::EAS_LARGE_BODIES),
             seen: gate::Seen::default(),
+            synced: cmd::Remembered::default(),
+            pinged: cmd::Watched::default(),
         })
     }
 

@@ -43,6 +43,29 @@ impl Waiting {
     }
 }
 
+/// Something for each device, in memory only.
+pub struct PerDevice<T>(Mutex<HashMap<Key, T>>);
+
+impl<T> Default for PerDevice<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> PerDevice<T> {
+    pub fn of(&self, account: AccountId, device: u32) -> Option<T> {
+        self.lock().get(&(account, device)).cloned()
+    }
+
+    pub fn put(&self, account: AccountId, device: u32, value: T) {
+        self.lock().insert((account, device), value);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, T>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
 impl Place<'_> {
     /// Returns when the device's next request has come. Cancel-safe.
     pub async fn ended(&self) {

@@ -1,6 +1,14 @@
 //! The commands, one file each. Each takes the request of a device that was let in and returns
 //! its answer.
 
+mod folder_sync;
+mod get_item_estimate;
+mod ping;
+mod sync;
+
+pub use ping::Watched;
+pub use sync::Remembered;
+
 use crate::eas::answer::{Answer, Failure, common};
 use crate::eas::session::Session;
 use crate::eas::version::Command;
@@ -8,6 +16,10 @@ use crate::eas::version::Command;
 /// Runs a command.
 pub async fn run(command: Command, session: Session) -> Result<Answer, Failure> {
     match command {
+        Command::FolderSync => folder_sync::run(session).await,
+        Command::GetItemEstimate => get_item_estimate::run(session),
+        Command::Ping => ping::run(session).await,
+        Command::Sync => sync::run(session).await,
         _ => Err(Failure::Common(common::COMMAND_NOT_SUPPORTED)),
     }
 }

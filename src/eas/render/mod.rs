@@ -1,6 +1,9 @@
 //! Items as phones see them: standard texts and messages to the children of `ApplicationData`
 //! and back. One file for each class; what is shared stands here.
 
+pub mod email;
+pub mod item;
+
 use jiff::tz::TimeZone;
 
 use crate::base::clock::UnixTime;

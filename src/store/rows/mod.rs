@@ -12,4 +12,5 @@ pub mod marks;
 pub mod message;
 pub mod out_of_office;
 pub mod queue;
+pub mod sync;
 pub mod work;

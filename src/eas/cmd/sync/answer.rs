@@ -1,0 +1,280 @@
+//! The answer to a Sync: child order as Microsoft's schemas and old phones want it.
+
+use crate::base::id::Uid;
+use crate::eas::answer::{Answer, Failure};
+use crate::eas::cmd::sync::apply::{self, Outcome};
+use crate::eas::cmd::sync::names_all;
+use crate::eas::cmd::sync::request::{Request, Wanted};
+use crate::eas::cmd::sync::step::{self, Told};
+use crate::eas::folder::Content;
+use crate::eas::ids;
+use crate::eas::render::{self, Unrenderable, View};
+use crate::eas::session::Session;
+use crate::eas::version::Version;
+use crate::format::wbxml::{Tag, Writer, tags::air_sync as t, tags::air_sync_base as b};
+use crate::store::{Read, Snapshot};
+
+/// The answer to a request that makes no sense as a whole.
+pub fn refusal(status: u16) -> Answer {
+    let mut out = Writer::new();
+    out.open(t::SYNC);
+    out.number(t::STATUS, status);
+    if status == super::request::WAIT_OUT_OF_RANGE {
+        out.number(t::LIMIT, super::WAIT_MAX / 60);
+    }
+    out.close();
+    out.into()
+}
+
+/// Writes what was told.
+pub fn write(
+    session: &Session,
+    request: &Request,
+    told: Vec<Option<Told>>,
+) -> Result<Answer, Failure> {
+    let all = names_all(session.version);
+    if !all && told.iter().all(Option::is_none) {
+        return Ok(Answer::Empty);
+    }
+    let read = session.read();
+    let mut out = Writer::new();
+    out.open(t::SYNC);
+    out.open(t::COLLECTIONS);
+    for (told, wanted) in told.iter().zip(&request.collections) {
+        match told {
+            Some(told) => collection(session, &read, &mut out, told)?,
+            None if all => unchanged(session, &mut out, wanted),
+            None => {}
+        }
+    }
+    out.close();
+    out.close();
+    Ok(out.into())
+}
+
+fn class(session: &Session, out: &mut Writer, content: Content) {
+    if session.version <= Version::V12_1 {
+        out.text(t::CLASS, content.class());
+    }
+}
+
+fn unchanged(session: &Session, out: &mut Writer, wanted: &Wanted) {
+    let Some((_, content)) = wanted.folder else { return };
+    out.open(t::COLLECTION);
+    class(session, out, content);
+    out.number(t::SYNC_KEY, wanted.key.unwrap_or_default());
+    out.text(t::COLLECTION_ID, &wanted.server_id);
+    out.number(t::STATUS, step::SUCCESS);
+    out.close();
+}
+
+fn collection(
+    session: &Session,
+    read: &Snapshot,
+    out: &mut Writer,
+    told: &Told,
+) -> Result<(), Failure> {
+    out.open(t::COLLECTION);
+    class(session, out, told.content);
+    out.number(t::SYNC_KEY, told.key);
+    out.text(t::COLLECTION_ID, &told.server_id);
+    out.number(t::STATUS, told.status);
+    // Windows phones want it before the items.
+    if told.page.more {
+        out.empty(t::MORE_AVAILABLE);
+    }
+    let items = Items { session, read, told, view: session.view(&told.options) };
+    items.responses(out)?;
+    items.commands(out)?;
+    out.close();
+    Ok(())
+}
+
+struct Items<'a> {
+    session: &'a Session,
+    read: &'a Snapshot,
+    told: &'a Told,
+    view: View<'a>,
+}
+
+impl Items<'_> {
+    /// What the device's own commands came to: additions always, the rest where it failed.
+    fn responses(&self, out: &mut Writer) -> Result<(), Failure> {
+        let worth = |outcome: &&Outcome| match outcome {
+            Outcome::Added { .. } | Outcome::Fetched { .. } => true,
+            Outcome::Changed { status, .. } | Outcome::Removed { status, .. } => {
+                *status != apply::SUCCESS
+            }
+        };
+        let mut outcomes = self.told.outcomes.iter().filter(worth).peekable();
+        // Some phones stumble over an empty element.
+        if outcomes.peek().is_none() {
+            return Ok(());
+        }
+        out.open(t::RESPONSES);
+        for outcome in outcomes {
+            self.response(out, outcome)?;
+        }
+        out.close();
+        Ok(())
+    }
+
+    fn response(&self, out: &mut Writer, outcome: &Outcome) -> Result<(), Failure> {
+        match outcome {
+            Outcome::Added { client_id, uid, status } => {
+                out.open(t::ADD);
+                out.text(t::CLIENT_ID, client_id);
+                if let Some(uid) = uid {
+                    out.text(t::SERVER_ID, &ids::item(self.told.id, *uid));
+                }
+                out.number(t::STATUS, *status);
+                out.close();
+            }
+            Outcome::Changed { server_id, instance, status } => {
+                self.failed(out, t::CHANGE, server_id, instance, *status);
+            }
+            Outcome::Removed { server_id, instance, status } => {
+                self.failed(out, t::DELETE, server_id, instance, *status);
+            }
+            Outcome::Fetched { server_id, uid } => {
+                out.open(t::FETCH);
+                out.text(t::SERVER_ID, server_id);
+                let mark = out.mark();
+                out.number(t::STATUS, apply::SUCCESS);
+                let found = match uid {
+                    Some(uid) => self.item(out, *uid)?,
+                    None => false,
+                };
+                if !found {
+                    out.rewind(mark);
+                    out.number(t::STATUS, apply::NOT_FOUND);
+                }
+                out.close();
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(
+        &self,
+        out: &mut Writer,
+        tag: Tag,
+        server_id: &str,
+        instance: &Option<String>,
+        status: u16,
+    ) {
+        out.open(tag);
+        out.text(t::SERVER_ID, server_id);
+        if let Some(instance) = instance.as_ref().filter(|_| self.session.version >= Version::V16_0)
+        {
+            out.text(b::INSTANCE_ID, instance);
+        }
+        out.number(t::STATUS, status);
+        out.close();
+    }
+
+    /// What the server has to tell.
+    fn commands(&self, out: &mut Writer) -> Result<(), Failure> {
+        let (page, id) = (&self.told.page, self.told.id);
+        if page.is_empty() {
+            return Ok(());
+        }
+        let mark = out.mark();
+        out.open(t::COMMANDS);
+        let empty = out.len();
+        for (tag, uids) in [(t::DELETE, &page.removals), (t::SOFT_DELETE, &page.leaving)] {
+            for uid in uids {
+                out.open(tag);
+                out.text(t::SERVER_ID, &ids::item(id, *uid));
+                out.close();
+            }
+        }
+        for uid in &page.changes {
+            self.command(out, t::CHANGE, *uid)?;
+        }
+        for uid in &page.adds {
+            self.command(out, t::ADD, *uid)?;
+        }
+        if out.len() == empty {
+            // Everything has gone again meanwhile.
+            out.rewind(mark);
+        } else {
+            out.close();
+        }
+        Ok(())
+    }
+
+    fn command(&self, out: &mut Writer, tag: Tag, uid: Uid) -> Result<(), Failure> {
+        let mark = out.mark();
+        out.open(tag);
+        out.text(t::SERVER_ID, &ids::item(self.told.id, uid));
+        let found = match tag {
+            t::CHANGE if !matches!(self.told.content, Content::Items(_)) => {
+                self.message_change(out, uid)?
+            }
+            _ => self.item(out, uid)?,
+        };
+        match found {
+            true => out.close(),
+            // It went away behind the transaction: the next Sync says so.
+            false => out.rewind(mark),
+        }
+        Ok(())
+    }
+
+    fn message_change(&self, out: &mut Writer, uid: Uid) -> Result<bool, Failure> {
+        let Some(message) = self.read.message(self.told.id, uid)? else { return Ok(false) };
+        out.open(t::APPLICATION_DATA);
+        render::email::render_change(out, self.read, self.told.id, &message, &self.view)
+            .map_err(|error| self.trouble(uid, &error))
+            .ok();
+        out.close();
+        Ok(true)
+    }
+
+    /// Writes an item whole, or a stub in place of one that cannot be rendered; whether there
+    /// is one.
+    fn item(&self, out: &mut Writer, uid: Uid) -> Result<bool, Failure> {
+        let mark = out.mark();
+        out.open(t::APPLICATION_DATA);
+        let inside = out.mark();
+        match self.told.content {
+            Content::Items(kind) => {
+                let Some(text) = self.read.item_text(self.told.id, uid)? else {
+                    out.rewind(mark);
+                    return Ok(false);
+                };
+                let text = String::from_utf8_lossy(&text);
+                if let Err(error) = render::item::render(kind, out, &text, &self.view) {
+                    self.trouble(uid, &error);
+                    out.rewind(inside);
+                    render::item::stub(kind, out, &text, &error, &self.view);
+                }
+            }
+            _ => {
+                let Some(message) = self.read.message(self.told.id, uid)? else {
+                    out.rewind(mark);
+                    return Ok(false);
+                };
+                let id = self.told.id;
+                if let Err(error) = render::email::render(out, self.read, id, &message, &self.view)
+                {
+                    self.trouble(uid, &error);
+                    out.rewind(inside);
+                    render::email::stub(out, self.read, id, &message, &error, &self.view);
+                }
+            }
+        }
+        out.close();
+        Ok(true)
+    }
+
+    fn trouble(&self, uid: Uid, error: &Unrenderable) {
+        tracing::warn!(
+            account = self.session.account.address,
+            item = ids::item(self.told.id, uid),
+            %error,
+            "an item cannot be shown on phones; a stub went out"
+        );
+    }
+}

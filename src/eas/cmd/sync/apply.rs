@@ -1,0 +1,307 @@
+//! A device's own changes.
+
+use jiff::tz::TimeZone;
+
+use crate::base::clock::UnixTime;
+use crate::base::id::{MailboxId, ModSeq, Uid};
+use crate::base::uidset::UidSet;
+use crate::domain::{self, Error, item, mailbox, message};
+use crate::eas::cmd::sync::request::Command;
+use crate::eas::folder::Content;
+use crate::eas::ids;
+use crate::eas::render::{self, Options, Owner, Supported, View};
+use crate::eas::state;
+use crate::eas::version::Version;
+use crate::format::wbxml::Element;
+use crate::store::rows::collection::CollectionKind;
+use crate::store::rows::mailbox::SpecialUse;
+use crate::store::rows::sync::{Applied, AppliedAdd, SyncState};
+use crate::store::{Read, Tx};
+
+/// Statuses of one command (MS-ASCMD 2.2.3.177.17).
+pub const SUCCESS: u16 = 1;
+pub const SERVER_ERROR: u16 = 5;
+pub const MALFORMED: u16 = 6;
+pub const CONFLICT: u16 = 7;
+pub const NOT_FOUND: u16 = 8;
+pub const NO_ROOM: u16 = 9;
+
+/// Whose changes they are.
+pub struct Author {
+    pub version: Version,
+    pub zone: TimeZone,
+    pub owner: Owner,
+    pub now: UnixTime,
+}
+
+/// Where they are made.
+pub struct Place {
+    pub id: MailboxId,
+    pub content: Content,
+    pub supported: Supported,
+    pub options: Options,
+}
+
+/// What a command came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Added {
+        client_id: String,
+        uid: Option<Uid>,
+        status: u16,
+    },
+    Changed {
+        server_id: String,
+        instance: Option<String>,
+        status: u16,
+    },
+    Removed {
+        server_id: String,
+        instance: Option<String>,
+        status: u16,
+    },
+    /// To be read when the answer is written.
+    Fetched {
+        server_id: String,
+        uid: Option<Uid>,
+    },
+}
+
+/// Makes the changes of one collection and brings the state along.
+pub fn run(
+    tx: &mut Tx<'_>,
+    author: &Author,
+    place: &Place,
+    commands: Vec<Command>,
+    deletes_as_moves: bool,
+    state: &mut SyncState,
+    applied: &mut Applied,
+) -> domain::Result<Vec<Outcome>> {
+    let mut run = Run { tx, author, place, deletes_as_moves, state, applied };
+    commands.into_iter().map(|command| run.command(command)).collect()
+}
+
+struct Run<'r, 'g> {
+    tx: &'r mut Tx<'g>,
+    author: &'r Author,
+    place: &'r Place,
+    deletes_as_moves: bool,
+    state: &'r mut SyncState,
+    applied: &'r mut Applied,
+}
+
+impl Run<'_, '_> {
+    fn command(&mut self, command: Command) -> domain::Result<Outcome> {
+        Ok(match command {
+            Command::Add { client_id, data } => self.add(client_id, &data)?,
+            Command::Change { server_id, instance, data } => {
+                let status = self.on(&server_id, |run, uid| run.change(uid, &instance, &data))?;
+                Outcome::Changed { server_id, instance, status }
+            }
+            Command::Delete { server_id, instance } => {
+                let status = self.on(&server_id, |run, uid| run.remove(uid, &instance))?;
+                Outcome::Removed { server_id, instance, status }
+            }
+            Command::Fetch { server_id } => {
+                let uid = self.uid(&server_id);
+                Outcome::Fetched { server_id, uid }
+            }
+        })
+    }
+
+    /// The item of this collection that an id names.
+    fn uid(&self, server_id: &str) -> Option<Uid> {
+        let (id, uid) = ids::parse_item(self.place.id.account, server_id)?;
+        (id == self.place.id).then_some(uid)
+    }
+
+    /// Runs a change of one item and turns what the domain says into a status.
+    fn on(
+        &mut self,
+        server_id: &str,
+        change: impl FnOnce(&mut Self, Uid) -> Result<(), Refused>,
+    ) -> domain::Result<u16> {
+        let Some(uid) = self.uid(server_id) else { return Ok(NOT_FOUND) };
+        match change(self, uid) {
+            Ok(()) => Ok(SUCCESS),
+            Err(Refused::Status(status)) => Ok(status),
+            Err(Refused::Domain(error)) => status_of(error),
+        }
+    }
+
+    fn add(&mut self, client_id: String, data: &Element) -> domain::Result<Outcome> {
+        if let Some(done) = self.applied.adds.iter().find(|add| add.client_id == client_id) {
+            let uid = (done.uid != 0).then_some(Uid(done.uid));
+            return Ok(Outcome::Added { client_id, uid, status: done.status });
+        }
+        let (uid, status) = match self.create(data) {
+            Ok(uid) => (Some(uid), SUCCESS),
+            Err(Refused::Status(status)) => (None, status),
+            Err(Refused::Domain(error)) => (None, status_of(error)?),
+        };
+        self.applied.adds.push(AppliedAdd {
+            client_id: client_id.clone(),
+            uid: uid.map_or(0, |uid| uid.0),
+            status,
+            modseq: self.modseq()?,
+        });
+        Ok(Outcome::Added { client_id, uid, status })
+    }
+
+    fn create(&mut self, data: &Element) -> Result<Uid, Refused> {
+        let Content::Items(kind) = self.place.content else {
+            return Err(Refused::Status(MALFORMED));
+        };
+        let view = view(self.author, self.place);
+        let text = render::item::create(kind, data, &view)?;
+        let item = item::add(self.tx, self.place.id, text)?;
+        self.state.sets.held.insert(item.uid.0);
+        Ok(item.uid)
+    }
+
+    fn change(
+        &mut self,
+        uid: Uid,
+        instance: &Option<String>,
+        data: &Element,
+    ) -> Result<(), Refused> {
+        if self.applied.changed.iter().any(|(done, _)| *done == uid.0) && instance.is_none() {
+            return Ok(());
+        }
+        match self.place.content {
+            Content::Items(kind) => self.change_item(kind, uid, instance, data)?,
+            Content::Mail | Content::Drafts => self.change_message(uid, data)?,
+            Content::Outbox | Content::Recipients => return Err(Refused::Status(NOT_FOUND)),
+        }
+        let modseq = self.modseq()?;
+        self.applied.changed.push((uid.0, modseq));
+        Ok(())
+    }
+
+    fn change_item(
+        &mut self,
+        kind: CollectionKind,
+        uid: Uid,
+        instance: &Option<String>,
+        data: &Element,
+    ) -> Result<(), Refused> {
+        let old = item::text(self.tx, self.place.id, uid)?;
+        // Somebody else changed it meanwhile, and the device does not know.
+        if self.state.sets.changes.contains(uid.0) {
+            if !self.place.options.client_wins {
+                return Err(Refused::Status(CONFLICT));
+            }
+            self.state.sets.changes.remove(uid.0);
+        }
+        let view = view(self.author, self.place);
+        let text = match instance {
+            None => render::item::update(kind, &old, data, &view, &self.place.supported)?,
+            Some(instance) => {
+                render::item::update_instance(kind, &old, instance, Some(data), &view)?
+            }
+        };
+        item::change(self.tx, self.place.id, uid, text)?;
+        Ok(())
+    }
+
+    fn change_message(&mut self, uid: Uid, data: &Element) -> Result<(), Refused> {
+        if self.tx.place(self.place.id, uid).map_err(Error::from)?.is_none() {
+            return Err(Refused::Status(NOT_FOUND));
+        }
+        render::email::apply(self.tx, self.place.id, uid, data)?;
+        // What else has changed about it is still to be told: only what the device itself set
+        // is known to it.
+        if !self.state.sets.changes.contains(uid.0)
+            && self.state.sets.held.contains(uid.0)
+            && let Some(message) = self.tx.message(self.place.id, uid).map_err(Error::from)?
+        {
+            state::tell_message(self.tx, self.place.id, &message, self.state)?;
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, uid: Uid, instance: &Option<String>) -> Result<(), Refused> {
+        if self.applied.removed.contains(&uid.0) {
+            return Ok(());
+        }
+        match self.place.content {
+            Content::Items(kind) => match instance {
+                Some(instance) => {
+                    let old = item::text(self.tx, self.place.id, uid)?;
+                    let view = view(self.author, self.place);
+                    let text = render::item::update_instance(kind, &old, instance, None, &view)?;
+                    item::change(self.tx, self.place.id, uid, text)?;
+                    let modseq = self.modseq()?;
+                    self.applied.changed.push((uid.0, modseq));
+                    return Ok(());
+                }
+                None => drop(item::remove(self.tx, self.place.id, uid)?),
+            },
+            Content::Mail | Content::Drafts => self.remove_message(uid)?,
+            Content::Outbox | Content::Recipients => return Err(Refused::Status(NOT_FOUND)),
+        }
+        state::forget_item(self.state, uid.0);
+        self.applied.removed.push(uid.0);
+        Ok(())
+    }
+
+    /// To the trash, unless it lies there already or the device says otherwise.
+    fn remove_message(&mut self, uid: Uid) -> Result<(), Refused> {
+        let id = self.place.id;
+        if self.tx.place(id, uid).map_err(Error::from)?.is_none() {
+            return Err(Refused::Status(NOT_FOUND));
+        }
+        let trash = mailbox::with_use(self.tx, id.account, SpecialUse::Trash)?;
+        let uids = UidSet::range(uid.0, uid.0);
+        match trash.filter(|trash| self.deletes_as_moves && trash.id != id) {
+            Some(trash) => drop(message::move_to(self.tx, id, &uids, trash.id)?),
+            None => message::remove(self.tx, id, &uids)?,
+        }
+        Ok(())
+    }
+
+    fn modseq(&self) -> domain::Result<ModSeq> {
+        Ok(self.tx.account_state(self.place.id.account)?.modseq)
+    }
+}
+
+fn view<'a>(author: &'a Author, place: &'a Place) -> View<'a> {
+    View {
+        version: author.version,
+        options: &place.options,
+        zone: &author.zone,
+        owner: &author.owner,
+        now: author.now,
+    }
+}
+
+/// Why one command is refused.
+#[derive(Debug)]
+pub enum Refused {
+    Status(u16),
+    Domain(domain::Error),
+}
+
+impl From<domain::Error> for Refused {
+    fn from(error: domain::Error) -> Self {
+        Self::Domain(error)
+    }
+}
+
+impl From<render::Malformed> for Refused {
+    fn from(malformed: render::Malformed) -> Self {
+        tracing::debug!(%malformed, "a device sent an item that cannot be read");
+        Self::Status(MALFORMED)
+    }
+}
+
+/// What a device hears of an item that was not taken; a failing store ends the whole request.
+fn status_of(error: domain::Error) -> domain::Result<u16> {
+    Ok(match error {
+        Error::NotFound(_) => NOT_FOUND,
+        Error::OverQuota | Error::TooMany(_) => NO_ROOM,
+        Error::TooLarge | Error::Invalid(_) | Error::Exists(_) | Error::HasChildren => MALFORMED,
+        Error::Denied(_) => SERVER_ERROR,
+        Error::Stale | Error::Store(_) => return Err(error),
+    })
+}

@@ -1,0 +1,321 @@
+//! The hierarchy as phones see it: mailboxes, groupware collections, and the two folders that
+//! exist for phones alone. And what a device has been told of it.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use twox_hash::XxHash3_64;
+
+use crate::base::id::{AccountId, MailboxId, ModSeq};
+use crate::domain::Result;
+use crate::domain::mailbox::{INBOX, SEPARATOR};
+use crate::eas::ids;
+use crate::eas::version::Version;
+use crate::store::keys::{KeyBuilder, Kind};
+use crate::store::rows::codec::{Reader, Writer};
+use crate::store::rows::collection::CollectionKind;
+use crate::store::rows::mailbox::SpecialUse;
+use crate::store::{self, Read, Tx};
+
+/// The numbers of the folders that are no collections; real ones count up from 1.
+const OUTBOX_NUMBER: u32 = u32::MAX - 1;
+const RECIPIENTS_NUMBER: u32 = u32::MAX;
+
+/// What lies in a folder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Content {
+    Mail,
+    /// Mail that a phone writes, before it is sent.
+    Drafts,
+    Items(CollectionKind),
+    /// Nothing, ever.
+    Outbox,
+    /// People that mail was sent to.
+    Recipients,
+}
+
+impl Content {
+    /// As `Class` says it (MS-ASCMD 2.2.3.27).
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Mail | Self::Drafts | Self::Outbox => "Email",
+            Self::Items(CollectionKind::Calendar) => "Calendar",
+            Self::Items(CollectionKind::Contacts) => "Contacts",
+            Self::Items(CollectionKind::Tasks) => "Tasks",
+            Self::Items(CollectionKind::Notes) => "Notes",
+            Self::Recipients => "RecipientInfo",
+        }
+    }
+}
+
+/// One folder.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Folder {
+    /// Also of the folders that are no collections: names their sync states.
+    pub id: MailboxId,
+    pub server_id: String,
+    pub parent: String,
+    pub name: String,
+    /// MS-ASCMD 2.2.3.186.2.
+    pub kind: u8,
+    pub content: Content,
+}
+
+impl Folder {
+    /// Changes when a phone would see a change.
+    fn look(&self) -> u64 {
+        let text = format!("{}\0{}\0{}", self.parent, self.name, self.kind);
+        XxHash3_64::oneshot(text.as_bytes())
+    }
+}
+
+/// All folders of an account, parents before their children.
+pub fn hierarchy(read: &impl Read, account: AccountId, version: Version) -> Result<Vec<Folder>> {
+    let mailboxes = read.mailboxes(account)?;
+    let by_name: BTreeMap<&str, MailboxId> =
+        mailboxes.iter().map(|mailbox| (mailbox.name.as_str(), mailbox.id)).collect();
+    let mut folders = Vec::new();
+    // In order of names, so that a parent stands before what is below it.
+    for (name, id) in &by_name {
+        let special = mailboxes.iter().find(|mailbox| mailbox.id == *id);
+        let special = special.and_then(|mailbox| mailbox.special_use);
+        let (kind, content) = match (*name, special) {
+            (INBOX, _) => (2, Content::Mail),
+            (_, Some(SpecialUse::Drafts)) => (3, Content::Drafts),
+            (_, Some(SpecialUse::Trash)) => (4, Content::Mail),
+            (_, Some(SpecialUse::Sent)) => (5, Content::Mail),
+            _ => (12, Content::Mail),
+        };
+        let above = name.rsplit_once(SEPARATOR);
+        let (parent, name) = match above.and_then(|(above, last)| Some((by_name.get(above)?, last)))
+        {
+            Some((parent, last)) => (ids::collection(*parent), last.to_owned()),
+            None => (ids::ROOT.to_owned(), (*name).to_owned()),
+        };
+        let name = if kind == 2 { "Inbox".to_owned() } else { name };
+        folders.push(Folder {
+            id: *id,
+            server_id: ids::collection(*id),
+            parent,
+            name,
+            kind,
+            content,
+        });
+    }
+    folders.push(extra(account, OUTBOX_NUMBER, ids::OUTBOX, "Outbox", 6, Content::Outbox));
+    for collection in read.collections(account)? {
+        let kind = match (collection.kind, collection.default) {
+            (CollectionKind::Calendar, true) => 8,
+            (CollectionKind::Contacts, true) => 9,
+            (CollectionKind::Tasks, true) => 7,
+            (CollectionKind::Notes, true) => 10,
+            (CollectionKind::Calendar, false) => 13,
+            (CollectionKind::Contacts, false) => 14,
+            (CollectionKind::Tasks, false) => 15,
+            (CollectionKind::Notes, false) => 17,
+        };
+        // Notes came with 14.0.
+        if collection.kind == CollectionKind::Notes && version < Version::V14_0 {
+            continue;
+        }
+        folders.push(Folder {
+            id: collection.id,
+            server_id: ids::collection(collection.id),
+            parent: ids::ROOT.to_owned(),
+            name: collection.name,
+            kind,
+            content: Content::Items(collection.kind),
+        });
+    }
+    if version >= Version::V14_0 {
+        let (number, id) = (RECIPIENTS_NUMBER, ids::RECIPIENTS);
+        folders.push(extra(account, number, id, "RecipientInfo", 19, Content::Recipients));
+    }
+    Ok(folders)
+}
+
+fn extra(
+    account: AccountId,
+    number: u32,
+    id: &str,
+    name: &str,
+    kind: u8,
+    content: Content,
+) -> Folder {
+    Folder {
+        id: MailboxId::new(account, number),
+        server_id: id.to_owned(),
+        parent: ids::ROOT.to_owned(),
+        name: name.to_owned(),
+        kind,
+        content,
+    }
+}
+
+/// Finds a folder by its id; costs a row or two.
+pub fn find(
+    read: &impl Read,
+    account: AccountId,
+    server_id: &str,
+) -> Result<Option<(MailboxId, Content)>> {
+    match server_id {
+        ids::OUTBOX => return Ok(Some((MailboxId::new(account, OUTBOX_NUMBER), Content::Outbox))),
+        ids::RECIPIENTS => {
+            return Ok(Some((MailboxId::new(account, RECIPIENTS_NUMBER), Content::Recipients)));
+        }
+        _ => {}
+    }
+    let Some(id) = ids::parse_collection(account, server_id) else { return Ok(None) };
+    if let Some(mailbox) = read.mailbox(id)? {
+        let drafts = mailbox.special_use == Some(SpecialUse::Drafts);
+        return Ok(Some((id, if drafts { Content::Drafts } else { Content::Mail })));
+    }
+    Ok(read.collection(id)?.map(|collection| (id, Content::Items(collection.kind))))
+}
+
+/// What a device knows of the hierarchy, at one key. Two are kept, as for collections.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Known {
+    pub key: u64,
+    /// The account's modseq when it was told.
+    pub modseq: ModSeq,
+    /// Folder number -> hash of its look.
+    folders: BTreeMap<u32, u64>,
+}
+
+/// What a device has to be told.
+#[derive(Debug, Default)]
+pub struct Difference {
+    pub added: Vec<Folder>,
+    pub changed: Vec<Folder>,
+    /// Ids.
+    pub removed: Vec<String>,
+}
+
+impl Difference {
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
+    }
+}
+
+impl Known {
+    const VERSION: u8 = 1;
+
+    /// What a device knows before it has been told anything.
+    pub fn nothing(key: u64) -> Known {
+        Known { key, ..Known::default() }
+    }
+
+    fn row(account: AccountId, device: u32, key: u64) -> Bytes {
+        let slot = (key & 1) as u8;
+        KeyBuilder::new(Kind::FolderState).u32(account.0).u32(device).bytes(&[slot]).done()
+    }
+
+    fn in_slot(
+        read: &impl Read,
+        account: AccountId,
+        device: u32,
+        key: u64,
+    ) -> store::Result<Option<Known>> {
+        let Some(value) = read.get(&Self::row(account, device, key))? else { return Ok(None) };
+        let (mut row, _) = Reader::new(&value, "folder state", Self::VERSION)?;
+        let (key, modseq) = (row.u64()?, ModSeq(row.u64()?));
+        let mut folders = BTreeMap::new();
+        for _ in 0..row.u64()? {
+            folders.insert(row.u32()?, row.fixed()?);
+        }
+        Ok(Some(Known { key, modseq, folders }))
+    }
+
+    /// What the device knew at a key; `None` if it is none of the last two.
+    pub fn at(
+        read: &impl Read,
+        account: AccountId,
+        device: u32,
+        key: u64,
+    ) -> store::Result<Option<Known>> {
+        Ok(Self::in_slot(read, account, device, key)?.filter(|known| known.key == key))
+    }
+
+    /// What the device was told last.
+    pub fn newest(
+        read: &impl Read,
+        account: AccountId,
+        device: u32,
+    ) -> store::Result<Option<Known>> {
+        let (even, odd) =
+            (Self::in_slot(read, account, device, 0)?, Self::in_slot(read, account, device, 1)?);
+        Ok(even.into_iter().chain(odd).max_by_key(|known| known.key))
+    }
+
+    pub fn put(&self, tx: &mut Tx<'_>, account: AccountId, device: u32) {
+        let mut out = Writer::new(Self::VERSION);
+        out.u64(self.key).u64(self.modseq.0).u64(self.folders.len() as u64);
+        for (number, look) in &self.folders {
+            out.u32(*number).fixed(*look);
+        }
+        tx.put(Self::row(account, device, self.key), out.done());
+    }
+
+    /// Forgets what a device knows: it starts over.
+    pub fn forget(tx: &mut Tx<'_>, account: AccountId, device: u32) -> store::Result<()> {
+        tx.delete_prefix(&KeyBuilder::new(Kind::FolderState).u32(account.0).u32(device).done())
+    }
+
+    /// What is different now.
+    pub fn difference(&self, now: &[Folder]) -> Difference {
+        let mut different = Difference::default();
+        for folder in now {
+            match self.folders.get(&folder.id.number) {
+                None => different.added.push(folder.clone()),
+                Some(look) if *look != folder.look() => different.changed.push(folder.clone()),
+                Some(_) => {}
+            }
+        }
+        let gone = self
+            .folders
+            .keys()
+            .filter(|number| !now.iter().any(|folder| folder.id.number == **number));
+        different.removed = gone.map(|number| server_id(*number)).collect();
+        different
+    }
+
+    /// Takes over everything there is.
+    pub fn tell_all(&mut self, now: &[Folder]) {
+        self.folders = now.iter().map(|folder| (folder.id.number, folder.look())).collect();
+    }
+
+    /// Takes over one folder: the device itself made, changed or removed it.
+    pub fn tell_own(&mut self, now: &[Folder], id: MailboxId) {
+        match now.iter().find(|folder| folder.id == id) {
+            Some(folder) => drop(self.folders.insert(id.number, folder.look())),
+            None => drop(self.folders.remove(&id.number)),
+        }
+    }
+}
+
+/// Whether a device has yet to hear of folders that came, went or changed.
+pub fn is_behind(
+    read: &impl Read,
+    account: AccountId,
+    known: &Known,
+    version: Version,
+) -> Result<bool> {
+    let log = match read.changes(MailboxId::new(account, 0), known.modseq) {
+        Ok(changes) => changes,
+        Err(store::Error::Stale) => return Ok(true),
+        Err(error) => return Err(error.into()),
+    };
+    if log.changed.is_empty() && log.gone.is_empty() {
+        return Ok(false);
+    }
+    Ok(!known.difference(&hierarchy(read, account, version)?).is_empty())
+}
+
+fn server_id(number: u32) -> String {
+    match number {
+        OUTBOX_NUMBER => ids::OUTBOX.to_owned(),
+        RECIPIENTS_NUMBER => ids::RECIPIENTS.to_owned(),
+        number => number.to_string(),
+    }
+}

@@ -1,0 +1,380 @@
+//! What a device has been told about one collection: a header, and sets of items beside it.
+//!
+//! Two of them are kept for each device and collection, in slots by the key's parity: the one
+//! that the device holds, and the one of before, in case an answer was lost.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+use roaring::RoaringBitmap;
+
+use crate::base::clock::UnixTime;
+use crate::base::id::{MailboxId, ModSeq};
+use crate::store::keys::{self, KeyBuilder, Kind};
+use crate::store::rows::codec::{Reader, Writer};
+use crate::store::{Error, Read, Result, Tx};
+
+/// Octets of sets in one row.
+const PART: usize = 60_000;
+
+/// Names a device's view of a collection.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SyncId {
+    pub collection: MailboxId,
+    pub device: u32,
+}
+
+/// A state under its key.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct SyncState {
+    pub header: SyncHeader,
+    pub sets: SyncSets,
+}
+
+/// The small part, read by every poll.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct SyncHeader {
+    /// The key that the device sends when it is at this state.
+    pub key: u64,
+    /// Changes up to here are accounted for in the sets.
+    pub modseq: ModSeq,
+    /// Items from before are not wanted; 0 is no limit.
+    pub cutoff: UnixTime,
+    /// The `FilterType` that the cut-off was made of.
+    pub filter: u8,
+    /// Nothing has been chosen yet: the next request finds out what there is.
+    pub fresh: bool,
+    /// Whether something is still to be told.
+    pub pending: bool,
+    /// What the device wants to see, in its front's own encoding.
+    pub options: Bytes,
+    /// Tags of properties that the device manages; `None` is all.
+    pub supported: Option<Vec<u16>>,
+    /// What the request that led here did, so that it is done once.
+    pub applied: Applied,
+    /// Rows of sets.
+    pub parts: u32,
+}
+
+/// The outcome of a device's own changes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Applied {
+    pub adds: Vec<AppliedAdd>,
+    /// UIDs with the modseq of the change.
+    pub changed: Vec<(u32, ModSeq)>,
+    pub removed: Vec<u32>,
+}
+
+/// An item that a device added.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AppliedAdd {
+    /// As the device called it.
+    pub client_id: String,
+    /// 0: it was refused, or is none of the collection's items (a draft that was sent).
+    pub uid: u32,
+    pub status: u16,
+    pub modseq: ModSeq,
+}
+
+/// Which items, by UID.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct SyncSets {
+    /// The device has them.
+    pub held: RoaringBitmap,
+    /// Of these, messages that it shows as read.
+    pub read: RoaringBitmap,
+    /// Hashes of what else can change about a message, where there is something.
+    pub looks: BTreeMap<u32, u32>,
+    /// To be told: new ones, changed ones, removed ones, ones that left the window.
+    pub adds: RoaringBitmap,
+    pub changes: RoaringBitmap,
+    pub removals: RoaringBitmap,
+    pub leaving: RoaringBitmap,
+}
+
+impl SyncSets {
+    const VERSION: u8 = 1;
+
+    /// Whether something is to be told.
+    pub fn pending(&self) -> bool {
+        self.pending_len() > 0
+    }
+
+    /// How many items are to be told.
+    pub fn pending_len(&self) -> u64 {
+        let all = [&self.adds, &self.changes, &self.removals, &self.leaving];
+        all.into_iter().map(RoaringBitmap::len).sum()
+    }
+
+    fn encode(&mut self) -> Result<Bytes> {
+        let mut out = Writer::new(Self::VERSION);
+        for set in [
+            &mut self.held,
+            &mut self.read,
+            &mut self.adds,
+            &mut self.changes,
+            &mut self.removals,
+            &mut self.leaving,
+        ] {
+            set.optimize();
+            let mut bytes = Vec::with_capacity(set.serialized_size());
+            set.serialize_into(&mut bytes).map_err(|error| Error::Io(error.to_string()))?;
+            out.bytes(&bytes);
+        }
+        out.u64(self.looks.len() as u64);
+        let mut last = 0;
+        for (&uid, &look) in &self.looks {
+            out.u32(uid - last).u32(look);
+            last = uid;
+        }
+        Ok(out.done())
+    }
+
+    fn decode(value: &[u8]) -> Result<Self> {
+        let (mut row, _) = Reader::new(value, "sync sets", Self::VERSION)?;
+        let mut set = || {
+            let bytes = row.bytes()?;
+            RoaringBitmap::deserialize_from(bytes)
+                .map_err(|_| Error::Damaged("sync sets: not a set".into()))
+        };
+        let (held, read, adds) = (set()?, set()?, set()?);
+        let (changes, removals, leaving) = (set()?, set()?, set()?);
+        let (mut looks, mut last) = (BTreeMap::new(), 0u32);
+        for _ in 0..row.u64()? {
+            last = last.wrapping_add(row.u32()?);
+            looks.insert(last, row.u32()?);
+        }
+        Ok(Self { held, read, looks, adds, changes, removals, leaving })
+    }
+}
+
+impl SyncHeader {
+    const VERSION: u8 = 1;
+
+    fn encode(&self) -> Bytes {
+        let mut out = Writer::new(Self::VERSION);
+        out.u64(self.key).u64(self.modseq.0).i64(self.cutoff).u32(self.filter.into());
+        out.bool(self.fresh).bool(self.pending).bytes(&self.options);
+        out.option(self.supported.as_deref(), |out, tags| {
+            out.u64(tags.len() as u64);
+            tags.iter().for_each(|tag| drop(out.u32((*tag).into())));
+        });
+        out.u64(self.applied.adds.len() as u64);
+        for add in &self.applied.adds {
+            out.str(&add.client_id).u32(add.uid).u32(add.status.into()).u64(add.modseq.0);
+        }
+        out.u64(self.applied.changed.len() as u64);
+        for (uid, modseq) in &self.applied.changed {
+            out.u32(*uid).u64(modseq.0);
+        }
+        out.u64(self.applied.removed.len() as u64);
+        self.applied.removed.iter().for_each(|uid| drop(out.u32(*uid)));
+        out.u32(self.parts).done()
+    }
+
+    fn decode(value: &[u8]) -> Result<Self> {
+        let (mut row, _) = Reader::new(value, "sync state", Self::VERSION)?;
+        Ok(Self {
+            key: row.u64()?,
+            modseq: ModSeq(row.u64()?),
+            cutoff: row.i64()?,
+            filter: row.u32()? as u8,
+            fresh: row.bool()?,
+            pending: row.bool()?,
+            options: Bytes::copy_from_slice(row.bytes()?),
+            supported: row
+                .option(|row| (0..row.u64()?).map(|_| Ok(row.u32()? as u16)).collect())?,
+            applied: Applied {
+                adds: (0..row.u64()?)
+                    .map(|_| {
+                        Ok(AppliedAdd {
+                            client_id: row.str()?,
+                            uid: row.u32()?,
+                            status: row.u32()? as u16,
+                            modseq: ModSeq(row.u64()?),
+                        })
+                    })
+                    .collect::<Result<_>>()?,
+                changed: (0..row.u64()?)
+                    .map(|_| Ok((row.u32()?, ModSeq(row.u64()?))))
+                    .collect::<Result<_>>()?,
+                removed: (0..row.u64()?).map(|_| row.u32()).collect::<Result<_>>()?,
+            },
+            parts: row.u32()?,
+        })
+    }
+}
+
+impl SyncId {
+    fn key(self, kind: Kind) -> KeyBuilder {
+        let id = self.collection;
+        KeyBuilder::new(kind).u32(id.account.0).u32(self.device).u32(id.number)
+    }
+
+    fn header_key(self, key: u64) -> Bytes {
+        self.key(Kind::SyncState).bytes(&[slot(key)]).done()
+    }
+
+    fn part_key(self, key: u64, part: u32) -> Bytes {
+        self.key(Kind::SyncSet).bytes(&[slot(key)]).u32(part).done()
+    }
+
+    /// The header under a key; `None` if the device is (no longer) at that key.
+    pub fn header(self, read: &impl Read, key: u64) -> Result<Option<SyncHeader>> {
+        let found = self.in_slot(read, key)?;
+        Ok(found.filter(|header| header.key == key))
+    }
+
+    /// The header of the newest key.
+    pub fn newest(self, read: &impl Read) -> Result<Option<SyncHeader>> {
+        let both = [self.in_slot(read, 0)?, self.in_slot(read, 1)?];
+        Ok(both.into_iter().flatten().max_by_key(|header| header.key))
+    }
+
+    fn in_slot(self, read: &impl Read, key: u64) -> Result<Option<SyncHeader>> {
+        let value = read.get(&self.header_key(key))?;
+        value.map(|value| SyncHeader::decode(&value)).transpose()
+    }
+
+    /// The sets that belong to a header.
+    pub fn sets(self, read: &impl Read, header: &SyncHeader) -> Result<SyncSets> {
+        let first = read.get(&self.part_key(header.key, 0))?;
+        let missing = || Error::Damaged("a sync state has no sets".into());
+        if header.parts == 1 {
+            return SyncSets::decode(&first.ok_or_else(missing)?);
+        }
+        let mut whole = Vec::new();
+        let prefix = self.key(Kind::SyncSet).bytes(&[slot(header.key)]).done();
+        read.scan_prefix(&prefix, &mut |_, part| {
+            whole.extend_from_slice(part);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        SyncSets::decode(&whole)
+    }
+
+    /// Writes a state into its slot, over what was there.
+    pub fn put(self, tx: &mut Tx<'_>, state: &mut SyncState) -> Result<()> {
+        let key = state.header.key;
+        let before = self.in_slot(tx, key)?.map_or(0, |header| header.parts);
+        let bytes = state.sets.encode()?;
+        let mut parts = 0u32;
+        for at in (0..bytes.len()).step_by(PART) {
+            tx.put(self.part_key(key, parts), bytes.slice(at..bytes.len().min(at + PART)));
+            parts += 1;
+        }
+        (parts..before).for_each(|part| tx.delete(self.part_key(key, part)));
+        state.header.parts = parts;
+        state.header.pending = state.sets.pending();
+        tx.put(self.header_key(key), state.header.encode());
+        Ok(())
+    }
+
+    /// Moves a state's modseq forward where nothing in it has changed otherwise; not if the
+    /// device has moved on meanwhile.
+    pub fn advance(self, tx: &mut Tx<'_>, key: u64, modseq: ModSeq) -> Result<()> {
+        if let Some(mut header) = self.header(tx, key)?.filter(|header| header.modseq < modseq) {
+            header.modseq = modseq;
+            tx.put(self.header_key(key), header.encode());
+        }
+        Ok(())
+    }
+
+    /// Forgets both states.
+    pub fn forget(self, tx: &mut Tx<'_>) -> Result<()> {
+        tx.delete_prefix(&self.key(Kind::SyncState).done())?;
+        tx.delete_prefix(&self.key(Kind::SyncSet).done())
+    }
+}
+
+/// Every state of a device: its collections with their newest headers.
+pub fn of_device(
+    read: &impl Read,
+    account: crate::base::id::AccountId,
+    device: u32,
+) -> Result<Vec<(SyncId, SyncHeader)>> {
+    let prefix = KeyBuilder::new(Kind::SyncState).u32(account.0).u32(device).done();
+    let mut newest: BTreeMap<u32, SyncHeader> = BTreeMap::new();
+    read.scan_prefix(&prefix, &mut |key, value| {
+        let number = keys::u32_at(key, 9).unwrap_or_default();
+        let header = SyncHeader::decode(value)?;
+        match newest.get(&number) {
+            Some(known) if known.key >= header.key => {}
+            _ => drop(newest.insert(number, header)),
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let id = |number| SyncId { collection: MailboxId::new(account, number), device };
+    Ok(newest.into_iter().map(|(number, header)| (id(number), header)).collect())
+}
+
+fn slot(key: u64) -> u8 {
+    (key & 1) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Clock;
+    use crate::base::id::AccountId;
+    use crate::store::Store;
+
+    #[test]
+    fn two_states_are_kept_and_large_sets_come_back() {
+        let store = Store::in_memory(Clock::fixed(1));
+        let id = SyncId { collection: MailboxId::new(AccountId(1), 2), device: 3 };
+        let state = |key: u64, step: usize| {
+            let mut sets = SyncSets::default();
+            sets.held.extend((0..500_000u32).step_by(step));
+            sets.looks.insert(7, 9);
+            sets.looks.insert(400_000, u32::MAX);
+            sets.adds.insert(600_000);
+            let applied = Applied {
+                adds: vec![AppliedAdd {
+                    client_id: "c1".into(),
+                    uid: 4,
+                    status: 1,
+                    modseq: ModSeq(5),
+                }],
+                changed: vec![(1, ModSeq(2))],
+                removed: vec![9],
+            };
+            let header = SyncHeader {
+                key,
+                modseq: ModSeq(8),
+                cutoff: 86_400,
+                filter: 3,
+                options: Bytes::from_static(b"o"),
+                supported: Some(vec![1, 515]),
+                applied,
+                ..SyncHeader::default()
+            };
+            SyncState { header, sets }
+        };
+        for key in [10, 11, 12] {
+            store
+                .write_blocking(move |tx| {
+                    id.put(tx, &mut state(key, if key == 10 { 3 } else { 1 }))
+                })
+                .unwrap();
+        }
+        let read = store.read();
+        assert_eq!(id.header(&read, 10).unwrap(), None);
+        for key in [11, 12] {
+            let header = id.header(&read, key).unwrap().unwrap();
+            let wanted = state(key, 1);
+            assert!(header.pending && header.parts == 1);
+            assert_eq!(id.sets(&read, &header).unwrap(), wanted.sets);
+            assert_eq!(header.applied, wanted.header.applied);
+            assert_eq!(header.supported, wanted.header.supported);
+        }
+        assert_eq!(id.newest(&read).unwrap().unwrap().key, 12);
+        assert_eq!(of_device(&read, AccountId(1), 3).unwrap().len(), 1);
+        store.write_blocking(move |tx| id.put(tx, &mut state(13, 2))).unwrap();
+        let read = store.read();
+        let header = id.header(&read, 13).unwrap().unwrap();
+        assert_eq!(id.sets(&read, &header).unwrap(), state(13, 2).sets);
+        store.write_blocking(move |tx| id.forget(tx)).unwrap();
+        assert!(id.newest(&store.read()).unwrap().is_none());
+    }
+}
