@@ -11,6 +11,7 @@ mod event;
 mod expand;
 mod line;
 mod look;
+mod pattern;
 mod recurrence;
 mod starts;
 mod text;
@@ -28,6 +29,7 @@ pub use expand::{
 };
 pub use line::{Param, Property};
 pub use look::look;
+pub use pattern::{Field, Kind, Pattern};
 pub use recurrence::{Day, Frequency, Recurrence, Until, UntilKind, Weekday};
 pub use text::{escape, split_list, unescape};
 pub use time::{Time, TimeKind, parse_date, parse_date_time, parse_duration, write_duration};

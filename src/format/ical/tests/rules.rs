@@ -87,6 +87,77 @@ fn examples_of_the_standard() {
 }
 
 #[test]
+fn patterns_of_exchange_and_back() {
+    let start = at("20260131T090000"); // the last Saturday of January
+    for (rule, kind, days, day, week, month) in [
+        ("FREQ=DAILY", 0, 0, 0, 0, 0),
+        ("FREQ=DAILY;INTERVAL=3;COUNT=5", 0, 0, 0, 0, 0),
+        ("FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR", 1, 62, 0, 0, 0),
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=SU;WKST=SU", 1, 1, 0, 0, 0),
+        ("FREQ=MONTHLY;BYMONTHDAY=31", 2, 0, 31, 0, 0),
+        ("FREQ=MONTHLY;BYMONTHDAY=-1", 3, 127, 0, 5, 0),
+        ("FREQ=MONTHLY;BYDAY=2TU", 3, 4, 0, 2, 0),
+        ("FREQ=MONTHLY;BYDAY=-1FR;UNTIL=20270101T000000Z", 3, 32, 0, 5, 0),
+        ("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", 3, 62, 0, 5, 0),
+        ("FREQ=YEARLY;BYMONTHDAY=24;BYMONTH=12", 5, 0, 24, 0, 12),
+        ("FREQ=YEARLY;BYDAY=4TH;BYMONTH=11", 6, 16, 0, 4, 11),
+        ("FREQ=YEARLY;BYDAY=SU,SA;BYMONTH=11;BYSETPOS=1", 6, 65, 0, 1, 11),
+        ("RSCALE=CHINESE;FREQ=YEARLY;BYMONTHDAY=1;BYMONTH=5L", 5, 0, 1, 0, 5),
+        ("RSCALE=HEBREW;FREQ=YEARLY;BYMONTHDAY=1;BYMONTH=5", 5, 0, 1, 0, 5),
+    ] {
+        let read = Recurrence::parse(rule).unwrap();
+        let pattern = Pattern::of(&read, start).unwrap_or_else(|| panic!("{rule}"));
+        let numbers = (
+            pattern.kind.number(),
+            pattern.day_of_week,
+            pattern.day_of_month,
+            pattern.week_of_month,
+            pattern.month_of_year,
+        );
+        assert_eq!(numbers, (kind, days, day, week, month), "{rule}");
+        let again = pattern.to_rule(start);
+        assert_eq!(Pattern::of(&again, start), Some(pattern), "{rule}");
+        if !rule.contains("=SU,SA") {
+            assert_eq!(again.to_string(), Recurrence::parse(rule).unwrap().to_string());
+        }
+    }
+    // What the rule leaves to the start.
+    for (rule, full) in [
+        ("FREQ=WEEKLY", "FREQ=WEEKLY;BYDAY=SA"),
+        ("FREQ=MONTHLY", "FREQ=MONTHLY;BYMONTHDAY=31"),
+        ("FREQ=YEARLY", "FREQ=YEARLY;BYMONTHDAY=31;BYMONTH=1"),
+        ("FREQ=YEARLY;BYMONTH=3", "FREQ=YEARLY;BYMONTHDAY=31;BYMONTH=3"),
+        ("FREQ=DAILY;BYDAY=MO,TU", "FREQ=WEEKLY;BYDAY=MO,TU"),
+        ("FREQ=MONTHLY;BYMONTHDAY=28,29,30;BYSETPOS=-1", "FREQ=MONTHLY;BYMONTHDAY=30"),
+        ("FREQ=DAILY;BYHOUR=9", "FREQ=DAILY"),
+    ] {
+        let pattern = Pattern::of(&Recurrence::parse(rule).unwrap(), start).unwrap();
+        assert_eq!(pattern.to_rule(start).to_string(), full);
+    }
+    for beyond in [
+        "FREQ=HOURLY",
+        "FREQ=MONTHLY;BYMONTHDAY=1,15",
+        "FREQ=YEARLY;BYWEEKNO=3",
+        "FREQ=YEARLY;BYYEARDAY=100",
+        "FREQ=MONTHLY;BYDAY=1MO,3MO",
+        "FREQ=MONTHLY;BYDAY=5MO",
+        "FREQ=YEARLY;BYMONTH=1,7",
+        "FREQ=YEARLY;BYDAY=20MO",
+        "FREQ=DAILY;BYHOUR=9,15",
+        "FREQ=DAILY;COUNT=1000",
+        "FREQ=DAILY;INTERVAL=1000",
+        "FREQ=MONTHLY;BYMONTHDAY=-2",
+        "FREQ=WEEKLY;BYSETPOS=1",
+        "FREQ=DAILY;INTERVAL=2;BYDAY=MO",
+        "FREQ=YEARLY;RSCALE=ETHIOPIC",
+        "FREQ=DAILY;BYMONTH=13",
+        "FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13",
+    ] {
+        assert_eq!(Pattern::of(&Recurrence::parse(beyond).unwrap(), start), None, "{beyond}");
+    }
+}
+
+#[test]
 fn bombs_cost_little() {
     for rule in [
         "FREQ=SECONDLY",
