@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::base::address::{EmailAddress, normalise_domain};
 use crate::base::id::AccountId;
 use crate::domain::auth::Credentials;
-use crate::domain::{Error, Result, collection, mailbox};
+use crate::domain::{Error, Result, collection, device, mailbox};
 use crate::store::keys::{self, Kind};
 use crate::store::rows::account::{Account, AddressRow, Domain, Group};
 use crate::store::{Read, Tx};
@@ -158,6 +158,7 @@ pub fn remove(tx: &mut Tx<'_>, id: AccountId) -> Result<Account> {
     for kind in [Kind::Subscription, Kind::Annotation, Kind::Keyword, Kind::Thread, Kind::Log] {
         tx.delete_prefix(&keys::of_account(kind, id))?;
     }
+    device::remove_all(tx, id)?;
     // The state stays: its sequences keep the account's old tokens from matching anything.
     tx.delete(keys::account(id));
     tx.bump(id)?;

@@ -12,6 +12,7 @@ pub mod item;
 pub mod mailbox;
 pub mod message;
 pub mod out_of_office;
+pub mod policy;
 pub mod quota;
 pub mod server;
 pub mod thread;

@@ -74,13 +74,16 @@ pub mod common {
     pub const SUBMISSION_FAILED: u16 = 120;
     pub const USER_DISABLED: u16 = 126;
     pub const DEVICE_BLOCKED: u16 = 129;
+    pub const ACCESS_DENIED: u16 = 130;
     pub const COMMAND_NOT_SUPPORTED: u16 = 137;
     pub const VERSION_NOT_SUPPORTED: u16 = 138;
+    pub const NOT_FULLY_PROVISIONABLE: u16 = 139;
     pub const WIPE_REQUESTED: u16 = 140;
     pub const LEGACY_DEVICE: u16 = 141;
     pub const NOT_PROVISIONED: u16 = 142;
     pub const POLICY_REFRESH: u16 = 143;
     pub const INVALID_POLICY_KEY: u16 = 144;
+    pub const EXTERNALLY_MANAGED: u16 = 145;
     pub const STATE_NOT_FOUND: u16 = 132;
     pub const ITEM_NOT_FOUND: u16 = 150;
     pub const DEVICE_INFORMATION_REQUIRED: u16 = 165;
@@ -130,8 +133,10 @@ fn http_of(common: u16) -> StatusCode {
         common::QUOTA => StatusCode::INSUFFICIENT_STORAGE,
         common::SERVER_ERROR | common::SUBMISSION_FAILED => StatusCode::INTERNAL_SERVER_ERROR,
         common::SERVER_ERROR_RETRY => StatusCode::SERVICE_UNAVAILABLE,
-        126..=131 => StatusCode::FORBIDDEN,
-        137..=139 => StatusCode::NOT_IMPLEMENTED,
+        126..=131 | common::NOT_FULLY_PROVISIONABLE | 145 | common::TOO_MANY_DEVICES => {
+            StatusCode::FORBIDDEN
+        }
+        137 | 138 => StatusCode::NOT_IMPLEMENTED,
         140..=144 => StatusCode::from_u16(449).unwrap_or(StatusCode::FORBIDDEN),
         _ => StatusCode::BAD_REQUEST,
     }

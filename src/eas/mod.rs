@@ -6,9 +6,11 @@
 
 mod answer;
 mod cmd;
+mod device_information;
 mod folder;
 mod gate;
 mod ids;
+mod quarantine;
 pub mod render;
 mod request;
 mod session;
@@ -61,7 +63,7 @@ pub struct Front {
     waiting: waiting::Waiting,
     /// Bodies of more than [`limits::EAS_SMALL_BODY`] that are held at once.
     large_bodies: tokio::sync::Semaphore,
-    seen: gate::Seen,
+    memory: gate::Memory,
     synced: cmd::Remembered,
     pinged: cmd::Watched,
 }
@@ -73,7 +75,7 @@ impl Front {
             store,
             waiting: waiting::Waiting::default(),
             large_bodies: tokio::sync::Semaphore::new(limits::EAS_LARGE_BODIES),
-            seen: gate::Seen::default(),
+            memory: gate::Memory::default(),
             synced: cmd::Remembered::default(),
             pinged: cmd::Watched::default(),
         })
@@ -162,17 +164,25 @@ async fn post(
             if query.device_id.is_empty() { BadQuery::DeviceId } else { BadQuery::DeviceType };
         return bad_query(missing);
     }
-    let (name, device) = (account.address.clone(), query.device_id.clone());
+    let (name, id, device) = (account.address.clone(), account.id, query.device_id.clone());
     let outcome = async {
         if !command.is_in(version) {
             return Err(Failure::Common(answer::common::COMMAND_NOT_SUPPORTED));
         }
         let (body, _held) = read_body(&front, &headers, body).await?;
         let session = Session::new(front.clone(), account, query, version, &headers, body);
-        let session = gate::admit(session, &headers).await?;
-        cmd::run(command, session).await
+        let session = gate::admit(session, command).await?;
+        match session.quarantined {
+            false => cmd::run(command, session).await,
+            true => quarantine::run(command, session).await,
+        }
     }
     .await;
+    if let Err(failure) = &outcome
+        && let Err(worse) = gate::failed(&front, id, &device, command, failure).await
+    {
+        tracing::warn!(?worse, "an error of a device could not be noted");
+    }
     COMMANDS.add(1);
     tracing::info!(
         front = "eas",

@@ -22,6 +22,8 @@ pub struct Session {
     pub account: Account,
     /// As the gate found it; its row may change meanwhile.
     pub device: Device,
+    /// It waits for an administrator's approval: `quarantine` answers it.
+    pub quarantined: bool,
     pub query: Query,
     pub version: Version,
     /// `X-MS-PolicyKey`, or the one of a base64 query.
@@ -58,6 +60,7 @@ impl Session {
                 || text("ms-asacceptmultipart").eq_ignore_ascii_case("t"),
             owner: Owner { address: account.address.clone(), name: account.display_name.clone() },
             device: Device::default(),
+            quarantined: false,
             front,
             account,
             query,

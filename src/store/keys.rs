@@ -64,8 +64,8 @@ pub enum Kind {
     Device = 0x60,
     /// Name -> what phones must obey.
     Policy = 0x61,
-    /// Rule number -> who may connect which phone.
-    AccessRule = 0x62,
+    /// Nothing -> who may connect which phone, and whose policy is which.
+    Admission = 0x62,
     /// Account, device number, collection, slot -> what a device has been told.
     SyncState = 0x63,
     /// Account, device number, collection, slot, part -> the sets of that.
@@ -217,6 +217,19 @@ pub fn marks(account: AccountId, id: MessageId) -> Bytes {
 /// `id` in lower case.
 pub fn device(account: AccountId, id: &str) -> Bytes {
     KeyBuilder::new(Kind::Device).u32(account.0).bytes(id.as_bytes()).done()
+}
+/// Prefix of everything of one kind that is kept for a device.
+pub fn of_device(kind: Kind, account: AccountId, number: u32) -> Bytes {
+    KeyBuilder::new(kind).u32(account.0).u32(number).done()
+}
+pub fn device_log(account: AccountId, number: u32, sequence: u64) -> Bytes {
+    KeyBuilder::new(Kind::DeviceLog).u32(account.0).u32(number).u64(sequence).done()
+}
+pub fn policy(name: &str) -> Bytes {
+    KeyBuilder::new(Kind::Policy).bytes(name.as_bytes()).done()
+}
+pub fn admission() -> Bytes {
+    kind(Kind::Admission)
 }
 pub fn content(id: ContentId) -> Bytes {
     KeyBuilder::new(Kind::Content).u64(id.0).done()
