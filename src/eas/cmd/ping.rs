@@ -12,7 +12,9 @@ use crate::base::id::{MailboxId, ModSeq};
 use crate::eas::answer::{Answer, Failure};
 use crate::eas::cmd::sync::{News, WAIT_MAX, WAIT_MIN, news, still_admitted};
 use crate::eas::folder::{self, Content, Known};
+use crate::eas::gate;
 use crate::eas::session::Session;
+use crate::eas::version::Command;
 use crate::eas::waiting::PerDevice;
 use crate::format::wbxml::{Element, Writer, tags::ping as t};
 use crate::store::rows::sync::SyncId;
@@ -73,6 +75,7 @@ pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
         if !woken || still_admitted(&session).is_err() {
             return Ok(answer(EXPIRED, &[]).into());
         }
+        gate::recheck(&session, Command::Ping)?;
     }
 }
 

@@ -18,10 +18,11 @@ use crate::base::id::{MailboxId, ModSeq};
 use crate::domain;
 use crate::eas::answer::{Answer, Failure};
 use crate::eas::folder::{self, Content, Known};
+use crate::eas::gate;
 use crate::eas::render::Options;
 use crate::eas::session::Session;
 use crate::eas::state;
-use crate::eas::version::Version;
+use crate::eas::version::{Command, Version};
 use crate::store::rows::sync::{Applied, SyncHeader, SyncId, SyncState};
 use crate::store::{Read, Snapshot};
 
@@ -61,10 +62,12 @@ pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
         if !woken || still_admitted(&session).is_err() {
             return finish(&session, &request, told);
         }
+        gate::recheck(&session, Command::Sync)?;
     }
 }
 
-/// A decision about the device or its person ends what waits.
+/// Whoever locks a person out, or changes the password, ends what waits; about the device,
+/// the gate is asked.
 pub fn still_admitted(session: &Session) -> Result<(), ()> {
     let account = session.read().account(session.account.id).ok().flatten().ok_or(())?;
     let same = account.enabled && account.credential_version == session.account.credential_version;
