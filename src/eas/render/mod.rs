@@ -1,6 +1,7 @@
 //! Items as phones see them: standard texts and messages to the children of `ApplicationData`
 //! and back. One file for each class; what is shared stands here.
 
+pub mod body;
 pub mod email;
 pub mod item;
 
