@@ -4,6 +4,7 @@
 pub mod body;
 pub mod email;
 pub mod item;
+pub mod meeting_request;
 
 use jiff::tz::TimeZone;
 

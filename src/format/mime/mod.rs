@@ -8,6 +8,7 @@
 
 mod address;
 mod charset;
+mod content;
 mod cte;
 mod date;
 mod edit;
@@ -19,6 +20,7 @@ mod html;
 mod ids;
 mod layout;
 mod param;
+mod readable;
 mod record;
 mod scan;
 mod structure;
@@ -32,6 +34,7 @@ mod tests;
 
 pub use address::{Address, addresses};
 pub use charset::decode as decode_charset;
+pub use content::{Content, Disposition, Octets, PartInfo};
 pub use cte::{Encoding, UnknownCte, decode_part};
 pub use date::{SentDate, parse as parse_date};
 pub use edit::{Submission, without_fields};
@@ -42,12 +45,13 @@ pub use header::{Field, fields as header_fields, header_len, unfold};
 pub use html::to_text as html_to_text;
 pub use ids::message_ids;
 pub use param::{MediaType, Param, Structured, decoded_param, join_continuations};
+pub use readable::{html_to_readable, text_to_html, unflowed};
 pub use record::Record;
 pub use scan::{Entity, EntityId, Kind, MimeFields, Tree, scan};
 pub use structure::{Form, body_structure};
 pub use subject::{BaseSubject, base_subject};
 pub use text::{Attachment, SearchText, attachments, field_values, preview, search_text};
-pub use view::{Part, RecordError, RecordView};
+pub use view::{Outline, Part, RecordError, RecordView};
 
 /// Deepest nesting that is looked into; what lies deeper is one opaque part.
 pub const MAX_DEPTH: usize = 100;

@@ -76,7 +76,7 @@ fn attachment(raw: &[u8], tree: &Tree, id: EntityId) -> Option<Attachment> {
 }
 
 /// The decoded file name of a part, on one line.
-fn file_name(media: &MediaType<'_>, disposition: &Structured<'_>) -> Option<String> {
+pub(super) fn file_name(media: &MediaType<'_>, disposition: &Structured<'_>) -> Option<String> {
     let name = decoded_param(&disposition.params, "filename")
         .or_else(|| decoded_param(&media.params, "name"))?;
     let mut name: String = name.trim().chars().filter(|c| !c.is_control()).collect();
@@ -166,10 +166,20 @@ fn clip<'a>(words: impl Iterator<Item = &'a str>) -> String {
 
 /// A text part as UTF-8.
 fn decode_text<'a>(body: &'a [u8], encoding: Encoding, media: &MediaType<'_>) -> Cow<'a, str> {
+    decode_labelled(body, encoding, media.param("charset"), media.is("text", "html"))
+}
+
+/// The same with what is known of the media type.
+pub(super) fn decode_labelled<'a>(
+    body: &'a [u8],
+    encoding: Encoding,
+    label: Option<&[u8]>,
+    is_html: bool,
+) -> Cow<'a, str> {
     let label = |octets: &[u8]| -> Option<Vec<u8>> {
-        match media.param("charset") {
+        match label {
             Some(label) => Some(label.to_vec()),
-            None if media.is("text", "html") => html_charset(octets),
+            None if is_html => html_charset(octets),
             None => None,
         }
     };

@@ -29,6 +29,32 @@ pub struct RecordView<'a> {
     body: &'a [u8],
 }
 
+/// A message or body part as the record's part table holds it. Places are relative to raw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outline {
+    pub kind: Kind,
+    pub encoding: Encoding,
+    pub depth: usize,
+    /// The header with its empty line.
+    pub header: Span,
+    /// The encoded body.
+    pub body: Span,
+}
+
+impl Outline {
+    /// All entities of a scanned message, for records that could not hold their parts.
+    pub fn of_tree(tree: &Tree) -> Vec<Outline> {
+        let outlines = tree.entities.iter().map(|entity| Outline {
+            kind: entity.kind,
+            encoding: entity.encoding,
+            depth: entity.depth,
+            header: entity.header,
+            body: entity.body,
+        });
+        outlines.collect()
+    }
+}
+
 /// A part of a message as IMAP's section names find it. Places are relative to raw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -224,6 +250,16 @@ impl<'a> RecordView<'a> {
         self.has(FLAG_NO_PARTS)
     }
 
+    /// All entities in the order of their headers, the message itself first; `None` if
+    /// [`Self::parts_need_raw`].
+    pub fn outlines(&self) -> Option<Vec<Outline>> {
+        if self.parts_need_raw() {
+            return None;
+        }
+        let mut parts = Parts { bytes: self.section(Section::Parts), header_start: 0 };
+        Some(std::iter::from_fn(|| parts.next()).collect())
+    }
+
     /// The part that `path` names, e.g. `[4, 2]`; the whole message for the empty path. None if
     /// there is no such part (or [`Self::parts_need_raw`]).
     pub fn part(&self, path: &[u32]) -> Option<Part> {
@@ -332,16 +368,8 @@ struct Parts<'a> {
     header_start: usize,
 }
 
-struct Entry {
-    kind: Kind,
-    encoding: Encoding,
-    depth: usize,
-    header: Span,
-    body: Span,
-}
-
 impl Parts<'_> {
-    fn next(&mut self) -> Option<Entry> {
+    fn next(&mut self) -> Option<Outline> {
         let (&code, rest) = self.bytes.split_first()?;
         self.bytes = rest;
         let depth = take_varint(&mut self.bytes)?;
@@ -349,7 +377,7 @@ impl Parts<'_> {
         let header_end = start.checked_add(take_varint(&mut self.bytes)?)?;
         let body_end = header_end.checked_add(take_varint(&mut self.bytes)?)?;
         self.header_start = start;
-        Some(Entry {
+        Some(Outline {
             kind: kind_of(code & 15)?,
             encoding: encoding_of(code >> 4)?,
             depth,
@@ -359,7 +387,7 @@ impl Parts<'_> {
     }
 
     /// The `number`th child, counted from 1, of the entity of this depth that was read last.
-    fn child(&mut self, depth: usize, number: u32) -> Option<Entry> {
+    fn child(&mut self, depth: usize, number: u32) -> Option<Outline> {
         let mut left = number;
         while left > 0
             && let Some(entry) = self.next()

@@ -208,6 +208,18 @@ fn push_clean(out: &mut Vec<u8>, text: &str) {
     }
 }
 
+/// Whether [`Writer::text`] writes a text unchanged.
+pub fn is_clean_text(text: &str) -> bool {
+    text.as_bytes().chunks(64).all(is_surely_clean) || text.chars().all(is_clean)
+}
+
+/// Takes out of a text what [`Writer::text`] would leave out, for who must know its length.
+pub fn retain_clean(text: &mut String) {
+    if !text.as_bytes().chunks(64).all(is_surely_clean) {
+        text.retain(is_clean);
+    }
+}
+
 /// Without a branch inside, so that the compiler looks at many bytes at a time. 0xEF begins
 /// U+FFFE and U+FFFF (and others).
 fn is_surely_clean(chunk: &[u8]) -> bool {

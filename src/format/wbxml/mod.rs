@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 pub use decode::{DecodeError, decode};
 pub use dump::{Dump, dump};
-pub use encode::{Mark, Writer, encode};
+pub use encode::{Mark, Writer, encode, is_clean_text, retain_clean};
 
 /// Sets the code page for all tags behind it (WAP-192 5.8.4.7).
 const SWITCH_PAGE: u8 = 0x00;
