@@ -258,3 +258,126 @@ fn an_account_that_cannot_log_in_is_told_nothing() {
     let answer = http.request("POST", path, &[("Authorization", &anna.basic())], body.as_bytes());
     assert_eq!(answer.status, 401);
 }
+
+/// A certificate for these names, as an authority would give one; the phones trust it.
+fn certificate(dir: &std::path::Path, names: &[&str]) -> (String, String) {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
+    let (certificate, key) = (dir.join("office.pem"), dir.join("office.key"));
+    std::fs::write(&certificate, made.cert.pem()).expect("our directory");
+    std::fs::write(&key, made.key_pair.serialize_pem()).expect("our directory");
+    (certificate.display().to_string(), key.display().to_string())
+}
+
+/// `kontor check autodiscover` with names that lead to this server; what it says.
+fn check(server: &Server, email: &str, names: &[&str], more: &[&str], ok: bool) -> String {
+    let (http, https) = (server.ports.http, server.ports.https);
+    let mut words = vec!["check", "autodiscover", email];
+    let connect: Vec<String> = names
+        .iter()
+        .flat_map(|name| match name.starts_with('_') {
+            true => vec![format!("{name}={HOSTNAME}:443")],
+            false => vec![format!("{name}:443={https}"), format!("{name}:80={http}")],
+        })
+        .collect();
+    connect.iter().for_each(|one| words.extend(["--connect", one.as_str()]));
+    words.extend(more);
+    let output = server.try_cli(&words, PASSWORD);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.success(), ok, "{text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+#[test]
+fn the_check_plays_a_phones_steps() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let auto = "autodiscover.test.example";
+    let (certificate, key) = certificate(dir.path(), &[HOSTNAME, auto]);
+    let server = Server::setup()
+        .env("KONTOR_TLS_CERTIFICATE", &certificate)
+        .env("KONTOR_TLS_KEY", &key)
+        .start();
+    let anna = server.account();
+    let trust = ["--trust", certificate.as_str()];
+    let path = "/autodiscover/autodiscover.xml";
+    let eas = format!("https://{HOSTNAME}/Microsoft-Server-ActiveSync");
+
+    // All is well: the usual records.
+    let told = check(&server, &anna.email, &[auto, HOSTNAME], &trust, true);
+    let wanted = format!(
+        "-       POST https://test.example{path}: there is no test.example in the DNS\n\
+         ok      POST https://{auto}{path}: asks for the log-in\n\
+         ok      GET http://{auto}{path}: leads to https://{HOSTNAME}{path}; asks for the log-in\n\
+         -       SRV _autodiscover._tcp.test.example: no such record\n\
+         ok      GET https://{auto}/autodiscover/autodiscover.json?Email={email}&Protocol=ActiveSync: \
+         tells {eas}\n\
+         ok      OPTIONS {eas}: asks for the log-in\n\
+         A phone finds the server for {email}.\n",
+        email = anna.email
+    );
+    assert_eq!(told, wanted);
+
+    // With the password it goes to the end.
+    let more = [&trust[..], &["--password-stdin", "--json"]].concat();
+    let told = check(&server, &anna.email, &[auto, HOSTNAME], &more, true);
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!(told["works"], true);
+    assert_eq!(told["steps"][1]["detail"], format!("tells {eas}"));
+    assert_eq!(told["steps"][5]["state"], "ok");
+    let detail = told["steps"][5]["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("16.1"), "{told}");
+
+    // Nothing in the DNS.
+    let told = check(&server, &anna.email, &["unrelated.example"], &trust, false);
+    for line in [
+        format!(
+            "missing POST https://{auto}{path}: there is no {auto} in the DNS; add the record \
+                 {auto}. CNAME {HOSTNAME}.\n"
+        ),
+        format!(
+            "missing SRV _autodiscover._tcp.test.example: no such record; add the record \
+                 _autodiscover._tcp.test.example. SRV 0 0 443 {HOSTNAME}.\n"
+        ),
+        format!("A phone does not find the server for {}.\n", anna.email),
+    ] {
+        assert!(told.contains(&line), "{told}");
+    }
+
+    // The service record alone is enough.
+    let names = ["_autodiscover._tcp.test.example", HOSTNAME];
+    let told = check(&server, &anna.email, &names, &trust, true);
+    assert!(
+        told.contains(&format!(
+            "ok      SRV _autodiscover._tcp.test.example: leads to {HOSTNAME}; asks for the log-in\n"
+        )),
+        "{told}"
+    );
+
+    // A certificate that nobody knows, one for another name, a closed port.
+    let told = check(&server, &anna.email, &[auto, HOSTNAME], &[], false);
+    assert!(told.contains("is not signed by an authority that phones know"), "{told}");
+    let told = check(&server, &anna.email, &["test.example"], &trust, false);
+    let wrong = format!("the certificate is for {HOSTNAME}, {auto} only\n");
+    assert!(told.contains(&wrong), "{told}");
+    let closed = format!("{auto}=127.0.0.1:1");
+    let told = server.try_cli(&["check", "autodiscover", &anna.email, "--connect", &closed], "");
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains("127.0.0.1:1 refuses connections; let port 443 through"), "{told}");
+}
+
+#[test]
+fn the_check_says_when_the_log_in_is_the_trouble() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (certificate, key) = certificate(dir.path(), &[HOSTNAME, "test.example"]);
+    let server = Server::setup()
+        .env("KONTOR_TLS_CERTIFICATE", &certificate)
+        .env("KONTOR_TLS_KEY", &key)
+        .start();
+    let names = ["test.example", HOSTNAME];
+    let more = ["--trust", certificate.as_str(), "--password-stdin"];
+    let told = check(&server, "nobody@test.example", &names, &more, false);
+    assert!(told.contains("does not take the log-in; see whether the password is right"), "{told}");
+    // The domain itself is enough of a name.
+    let anna = server.account();
+    check(&server, &anna.email, &names, &more, true);
+}

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::discover::check::Override;
+
 /// Mail for a small office in one program and one directory.
 #[derive(Debug, Parser)]
 #[command(name = "kontor", version, max_term_width = 100, after_help = EXAMPLES)]
@@ -87,8 +89,9 @@ Example:
         /// The file; `-` is the standard input.
         file: PathBuf,
     },
-    /// Check that all stored data is whole; exit 1 if anything is wrong.
-    Check(Listing),
+    /// Check that all stored data is whole, or that phones find the server; exit 1 if anything
+    /// is wrong.
+    Check(Check),
     /// Build the search index anew from the messages.
     Reindex,
     /// Print completions for a shell.
@@ -102,6 +105,47 @@ pub struct Listing {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Check {
+    #[command(subcommand)]
+    pub what: Option<CheckWhat>,
+    #[command(flatten)]
+    pub listing: Listing,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CheckWhat {
+    /// Play the steps of a phone that is given an address, and say which record, port or
+    /// certificate is missing.
+    #[command(after_help = "\
+Example:
+  kontor check autodiscover ben@office.example
+  echo 'the password' | kontor check autodiscover ben@office.example --password-stdin
+
+It asks the DNS and the servers that it names, as a phone would from where it is run; run it
+outside of the office too. Exit 1 if a phone would not find the server.")]
+    Autodiscover(Autodiscover),
+}
+
+#[derive(Args, Debug)]
+pub struct Autodiscover {
+    /// The address that is typed into the phone.
+    pub email: String,
+    #[command(flatten)]
+    pub listing: Listing,
+    /// Read the password from the standard input and log in too.
+    #[arg(long)]
+    pub password_stdin: bool,
+    /// Where a name leads, instead of asking the DNS (may be given several times; other names
+    /// then do not exist): NAME[:PORT]=ADDRESS:PORT, or for a service record _NAME=HOST:PORT.
+    #[arg(long, value_name = "NAME=ADDRESS")]
+    pub connect: Vec<Override>,
+    /// A PEM file with a certificate or authority that the phones have been given.
+    #[arg(long, value_name = "FILE")]
+    pub trust: Option<PathBuf>,
 }
 
 /// Where a password comes from. Never from the command line: others could read it there.
@@ -285,6 +329,9 @@ mod tests {
             "kontor --data d backup f",
             "kontor restore f --data d --config c",
             "kontor check",
+            "kontor check --json",
+            "kontor check autodiscover a@d.example --json --password-stdin",
+            "kontor check autodiscover a@d.example --connect d.example:443=127.0.0.1:1 --trust f",
             "kontor reindex",
             "kontor completions zsh",
         ] {

@@ -1,5 +1,6 @@
 //! The program: settings, command line, start and stop, and what the command line does.
 
+mod autodiscover;
 mod backup;
 mod bring;
 mod cli;
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use cli::{Alias, Cli, Command, Domain, Group, Import, Queue, User};
+use cli::{Alias, Check, CheckWhat, Cli, Command, Domain, Group, Import, Queue, User};
 use config::Config;
 use control::{Door, Failure, Reply, Request};
 use output::Terminal;
@@ -84,6 +85,9 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Backup { file } => return backup::backup(Door::open(&dir, &config)?, &file),
         Command::Restore { file } => return backup::restore(&dir, &file),
+        Command::Check(Check { what: Some(CheckWhat::Autodiscover(asked)), .. }) => {
+            return autodiscover::check(asked, &dir, &config);
+        }
         Command::Completions { .. } => {}
         other => {
             let (request, json) = request(other)?;
@@ -118,7 +122,7 @@ fn request(command: Command) -> Result<(Request, bool), Failure> {
         Command::Domain(Domain::List(listing)) => return Ok((Request::DomainList, listing.json)),
         Command::Domain(Domain::Remove { domain }) => Request::DomainRemove { domain },
         Command::Queue(Queue::List(listing)) => return Ok((Request::QueueList, listing.json)),
-        Command::Check(listing) => return Ok((Request::Check, listing.json)),
+        Command::Check(check) => return Ok((Request::Check, check.listing.json)),
         Command::Reindex => Request::Reindex,
         _ => return Err(Failure("this command has its own way".into())),
     };

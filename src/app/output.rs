@@ -138,7 +138,7 @@ fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
 }
 
 /// Names come from people; control characters would reach the terminal.
-fn clean(cell: &str) -> String {
+pub fn clean(cell: &str) -> String {
     cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

@@ -6,9 +6,11 @@
 //! that tell about an account need a log-in; the others say what any port scan would.
 
 mod autoconfig;
+pub mod check;
 mod json;
 mod pox;
 mod request;
+mod xml;
 
 use std::fmt::Write as _;
 use std::sync::Arc;

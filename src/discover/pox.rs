@@ -9,7 +9,8 @@ use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::request::{Refused, Request};
+use super::request::Request;
+use super::xml::Refused;
 use super::{Front, MailPort, active_sync_url, autodiscover_url, element};
 use crate::base::clock::Clock;
 use crate::base::limits;
@@ -26,6 +27,22 @@ const OUTLOOK: &str =
     "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a";
 /// What is around all answers, and around errors.
 const OUTER: &str = "http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006";
+
+/// What a phone asks with.
+const MOBILE_SYNC_REQUEST: &str =
+    "http://schemas.microsoft.com/exchange/autodiscover/mobilesync/requestschema/2006";
+
+/// A phone's request (MS-ASCMD 2.2.1.1).
+pub(super) fn question(email: &str) -> String {
+    let mut out = format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n\
+         <Autodiscover xmlns=\"{MOBILE_SYNC_REQUEST}\"><Request>"
+    );
+    element(&mut out, "EMailAddress", email);
+    element(&mut out, "AcceptableResponseSchema", MOBILE_SYNC);
+    out.push_str("</Request></Autodiscover>");
+    out
+}
 
 /// Errors of the service itself (MS-OXDSCLI 2.2.4.1.1.3.1, MS-ASCMD 2.2.3.64).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,13 +1,6 @@
 //! Reads the XML of an Autodiscover request.
 
-use std::borrow::Cow;
-
-use encoding_rs::{Encoding, UTF_8};
-use quick_xml::Reader;
-use quick_xml::escape::resolve_xml_entity;
-use quick_xml::events::{BytesRef, Event};
-
-use crate::base::limits::XML_DEPTH;
+use super::xml::{self, Refused};
 
 /// Schemas that one request may ask for; real ones name one or two.
 const SCHEMAS_MAX: usize = 16;
@@ -20,47 +13,12 @@ pub(super) struct Request {
     pub schemas: Vec<String>,
 }
 
-/// Why a body is no request.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refused {
-    /// What no client sends: a document type, entities of its own, excessive depth. 400.
-    Hostile(&'static str),
-    /// Not XML. The answer is an Autodiscover error.
-    Malformed,
-}
-
 impl Request {
-    /// Reads a body. Names are compared without namespaces: clients have sent wrong ones.
+    /// Reads a body.
     pub fn parse(body: &[u8]) -> Result<Self, Refused> {
-        let (encoding, _) = Encoding::for_bom(body).unwrap_or((UTF_8, 0));
-        let (text, _, _) = encoding.decode(body);
-        let mut reader = Reader::from_str(&text);
         let mut found = Self::default();
-        let mut path: Vec<String> = Vec::new();
-        let mut content = String::new();
-        loop {
-            match reader.read_event().map_err(|_| Refused::Malformed)? {
-                Event::Start(start) => {
-                    if path.len() >= XML_DEPTH {
-                        return Err(Refused::Hostile("elements too deep within each other"));
-                    }
-                    path.push(start.local_name().as_ref().to_owned());
-                    content.clear();
-                }
-                Event::End(_) => {
-                    found.take(&path, content.trim());
-                    path.pop();
-                    content.clear();
-                }
-                Event::Text(text) => content.push_str(&text),
-                Event::CData(text) => content.push_str(&text),
-                Event::GeneralRef(entity) => content.push_str(&resolve(&entity)?),
-                Event::DocType(_) => return Err(Refused::Hostile("a document type")),
-                Event::Eof if path.is_empty() => return Ok(found),
-                Event::Eof => return Err(Refused::Malformed),
-                Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
-            }
-        }
+        xml::texts(body, |path, text| found.take(path, text))?;
+        Ok(found)
     }
 
     fn take(&mut self, path: &[String], text: &str) {
@@ -78,20 +36,10 @@ impl Request {
     }
 }
 
-/// The five entities that XML itself has, and characters by number. Others could only come from
-/// a document type.
-fn resolve(entity: &BytesRef<'_>) -> Result<Cow<'static, str>, Refused> {
-    match entity.resolve_char_ref() {
-        Ok(Some(c)) => return Ok(Cow::Owned(c.to_string())),
-        Ok(None) => {}
-        Err(_) => return Err(Refused::Malformed),
-    }
-    resolve_xml_entity(entity).map(Cow::Borrowed).ok_or(Refused::Hostile("an unknown entity"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::limits::XML_DEPTH;
 
     const PHONE: &str = r#"<?xml version="1.0" encoding="utf-8"?>
         <Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/mobilesync/requestschema/2006">

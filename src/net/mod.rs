@@ -3,7 +3,9 @@
 //! A front implements [`Front`] and gets connections that are already counted, encrypted where
 //! the port says so, and cut off from each other: what happens in one never ends another.
 
+pub mod client;
 mod connections;
+pub mod dns;
 mod listen;
 pub mod rate;
 mod shutdown;

@@ -89,6 +89,8 @@ pub enum Request {
     Backup,
     Check,
     Reindex,
+    /// Answers with the server's name.
+    Hostname,
 }
 
 /// One message of an import.

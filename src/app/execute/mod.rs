@@ -13,7 +13,7 @@ pub use people::require_strong;
 use super::control::{Failure, Outlet, Reply, Request};
 use crate::base::address::EmailAddress;
 use crate::base::limits::Limits;
-use crate::domain::{self, account};
+use crate::domain::{self, account, server};
 use crate::store::rows::account::Account;
 use crate::store::{Read, Store};
 
@@ -61,6 +61,10 @@ pub fn execute(
         Request::Backup => upkeep::backup(store, outlet),
         Request::Check => upkeep::check(store, outlet),
         Request::Reindex => upkeep::reindex(store, outlet),
+        Request::Hostname => match server::hostname(&store.read())? {
+            Some(name) => Ok(Reply::Done(name)),
+            None => Err(Failure("the server has no name yet; give kontor init".into())),
+        },
     }
 }
 
