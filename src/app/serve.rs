@@ -16,6 +16,7 @@ use super::control::{self, Failure};
 use super::execute::Context;
 use super::{open, output, ports};
 use crate::base::limits;
+use crate::delivery::outbox;
 use crate::discover;
 use crate::eas;
 use crate::http;
@@ -154,7 +155,7 @@ impl Server {
             sender,
         };
         server.open_doors(config, &hostname)?;
-        server.start_helpers(dir);
+        server.start_helpers(dir, &hostname);
         Ok(server)
     }
 
@@ -258,7 +259,9 @@ impl Server {
     }
 
     /// What runs beside the fronts.
-    fn start_helpers(&mut self, dir: &Path) {
+    fn start_helpers(&mut self, dir: &Path, hostname: &str) {
+        let (store, down) = (self.context.store.clone(), self.shutdown.clone());
+        self.tasks.push(tokio::spawn(outbox::run(store, hostname.into(), down)));
         let (tls, down) = (self.tls.clone(), self.shutdown.clone());
         self.tasks.push(tokio::spawn(async move { tls.follow_files(down).await }));
         // Bound before anybody is told that the server is ready, so that a command given then

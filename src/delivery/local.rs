@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::base::address::EmailAddress;
 use crate::base::id::AccountId;
+use crate::delivery::arrival::Arrival;
 use crate::delivery::queue::{self, Outgoing};
 use crate::delivery::recipient::Wish;
 use crate::delivery::{Envelope, Refusal, Trace};
@@ -27,6 +28,8 @@ pub(super) struct Posting {
     pub body_size: u64,
     /// Reports for senders here.
     pub reports: Vec<(AccountId, Prepared)>,
+    /// What is done beside the delivery.
+    pub arrival: Arrival,
 }
 
 /// Takes a message: when this returns `Ok`, it is durable in every mailbox and in the queue.
@@ -42,20 +45,12 @@ fn deliver(tx: &mut Tx<'_>, posting: Posting) -> Result<(), Refusal> {
     let mut full = 0;
     for account in &targets.direct {
         if quota::usage(tx, *account)?.fits(size) {
-            add(tx, *account, &stored)?;
+            add(tx, *account, &stored, &posting.arrival)?;
         } else {
             full += 1;
         }
     }
-    for account in &targets.members {
-        match tx.account(*account)? {
-            None => {}
-            Some(_) if quota::usage(tx, *account)?.fits(size) => add(tx, *account, &stored)?,
-            // One full member must neither keep the mail from the others nor lose it without a
-            // word: it waits for room in the queue.
-            Some(full) => waiting.extend(Wish::plain(&full.address)),
-        }
-    }
+    spread(tx, &targets.members, &stored, &posting.arrival, &mut waiting)?;
     if full > 0 {
         // Nothing of this transaction stays. The only recipient learns that the mailbox is
         // full; of several, each is asked again by RCPT when the client tries once more.
@@ -73,20 +68,49 @@ fn deliver(tx: &mut Tx<'_>, posting: Posting) -> Result<(), Refusal> {
     for (account, report) in posting.reports {
         report_to(tx, account, report)?;
     }
+    if let Some(account) = posting.account {
+        posting.arrival.sent(tx, account)?;
+    }
     Ok(())
 }
 
-fn add(tx: &mut Tx<'_>, account: AccountId, stored: &Stored) -> Result<(), Refusal> {
+/// Gives each of these accounts a copy. One that is full must neither keep the mail from the
+/// others nor lose it without a word: its copy waits for room in the queue.
+pub(super) fn spread<'a>(
+    tx: &mut Tx<'_>,
+    accounts: impl IntoIterator<Item = &'a AccountId>,
+    stored: &Stored,
+    arrival: &Arrival,
+    waiting: &mut Vec<Wish>,
+) -> Result<(), Refusal> {
+    for account in accounts {
+        match tx.account(*account)? {
+            None => {}
+            Some(_) if quota::usage(tx, *account)?.fits(stored.size()) => {
+                add(tx, *account, stored, arrival)?;
+            }
+            Some(full) => waiting.extend(Wish::plain(&full.address)),
+        }
+    }
+    Ok(())
+}
+
+fn add(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    stored: &Stored,
+    arrival: &Arrival,
+) -> Result<(), Refusal> {
     let inbox = mailbox::find(tx, account, mailbox::INBOX)?;
     message::add(tx, inbox.id, stored, &FlagNames::default(), None)?;
-    Ok(())
+    Ok(arrival.deliver(tx, account)?)
 }
 
 /// A report that finds no room is given up: the message it tells of has arrived.
 fn report_to(tx: &mut Tx<'_>, account: AccountId, report: Prepared) -> Result<(), Refusal> {
     if quota::usage(tx, account)?.fits(report.size()) {
         let stored = message::store_content(tx, report)?;
-        add(tx, account, &stored)?;
+        add(tx, account, &stored, &Arrival::default())?;
     }
     Ok(())
 }

@@ -2,11 +2,15 @@
 //!
 //! [`receive`] is the way in from elsewhere, [`submit`] the one entrance for all sending. Both
 //! end in one store transaction that holds everything the acceptance promises: the message in
-//! its mailboxes ([`local`]) and in the queue for elsewhere ([`queue`]).
+//! its mailboxes ([`local`]) and in the queue for elsewhere ([`queue`]), and what it means
+//! beside being mail ([`arrival`]): invitations, and answers of those who are away. What the
+//! server writes itself comes out of the [`outbox`].
 
+mod arrival;
 pub mod dsn;
 pub mod incoming;
 pub mod local;
+pub mod outbox;
 pub mod queue;
 pub mod receive;
 pub mod recipient;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::base::limits;
+use crate::delivery::arrival::Arrival;
 use crate::delivery::local::{Posting, post};
 use crate::delivery::{Envelope, Message, Refusal, Trace, dsn, trace};
 use crate::format::mime::Submission as Header;
@@ -22,10 +23,13 @@ pub async fn receive(
     let outgoing_prefix = Bytes::from(pass_on_mark(&envelope) + &received);
     let reports = dsn::delivered(store, &envelope, &message, &header, &trace).await?;
     let body_size = message.size();
+    let raw = message.clone();
     let message = message.prepare(prefix).await?;
+    let arrival = Arrival::of(&raw, message.record(), envelope.sender()).await?;
     let account = None;
-    post(store, Posting { envelope, trace, account, message, outgoing_prefix, body_size, reports })
-        .await
+    let posting =
+        Posting { envelope, trace, account, message, outgoing_prefix, body_size, reports, arrival };
+    post(store, posting).await
 }
 
 /// Refuses what has gone round: too many hops (RFC 5321 §6.3), or this server's own mark for

@@ -31,10 +31,14 @@ pub struct Wish {
 }
 
 impl Wish {
+    /// Without wishes.
+    pub fn to(address: &EmailAddress) -> Self {
+        Self { address: address.clone(), notify: None, orcpt: None }
+    }
+
     /// Without wishes; nothing if the text is no address.
     pub fn plain(address: &str) -> Option<Self> {
-        let address = EmailAddress::parse_mailbox(address).ok()?;
-        Some(Self { address, notify: None, orcpt: None })
+        Some(Self::to(&EmailAddress::parse_mailbox(address).ok()?))
     }
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::base::address::EmailAddress;
 use crate::base::id::AccountId;
+use crate::delivery::arrival::Arrival;
 use crate::delivery::local::{Posting, post};
 use crate::delivery::receive::{check_loop, only_recipient, pass_on_mark};
 use crate::delivery::{Envelope, Message, Refusal, Trace, dsn, trace};
@@ -47,10 +48,13 @@ pub async fn submit(
     let reports = dsn::delivered(store, &envelope, &message, &header, &trace).await?;
     let message = without_bcc(message, header).await?;
     let body_size = message.size();
+    let raw = message.clone();
     let message = message.prepare(prefix).await?;
+    let arrival = Arrival::of(&raw, message.record(), envelope.sender()).await?;
     let account = Some(account);
-    post(store, Posting { envelope, trace, account, message, outgoing_prefix, body_size, reports })
-        .await
+    let posting =
+        Posting { envelope, trace, account, message, outgoing_prefix, body_size, reports, arrival };
+    post(store, posting).await
 }
 
 /// Checks that everybody the message claims to be from is this member. The answer is the

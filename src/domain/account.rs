@@ -155,7 +155,15 @@ pub fn remove(tx: &mut Tx<'_>, id: AccountId) -> Result<Account> {
     for domain in tx.domains()?.into_iter().filter(|domain| domain.catch_all == Some(id)) {
         tx.put_domain(&Domain { catch_all: None, ..domain });
     }
-    for kind in [Kind::Subscription, Kind::Annotation, Kind::Keyword, Kind::Thread, Kind::Log] {
+    for kind in [
+        Kind::Subscription,
+        Kind::Annotation,
+        Kind::Keyword,
+        Kind::Thread,
+        Kind::Log,
+        Kind::OutOfOffice,
+        Kind::Replied,
+    ] {
         tx.delete_prefix(&keys::of_account(kind, id))?;
     }
     device::remove_all(tx, id)?;

@@ -1,10 +1,21 @@
-//! Events: what is kept, and what their other participants must be told.
+//! Events: what is kept, and what their other participants must be told of a change.
+//!
+//! Every front changes events here. What must be sent is decided by comparing the event before
+//! and after ([`scheduling`]), and stands in the outbox in the same transaction: whatever client
+//! made the change, each participant is told once, or by the client itself.
 
-use crate::base::id::{MailboxId, Uid};
-use crate::domain::Result;
+use jiff::tz::TimeZone;
+
+use crate::base::id::{AccountId, MailboxId, Uid};
 use crate::domain::item::{self, Text};
-use crate::store::Tx;
+use crate::domain::outbox::{self, Mail};
+use crate::domain::scheduling::difference::Difference;
+use crate::domain::scheduling::{self, Due, Own, letter};
+use crate::domain::{Error, Result};
+use crate::format::ical::{Property, Series};
+use crate::store::rows::account::Account;
 use crate::store::rows::item::Item;
+use crate::store::{Read, Tx};
 
 /// Who tells the other participants of a change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,20 +26,126 @@ pub enum Sends {
     Server,
 }
 
-/// Puts a new event into a calendar.
+/// Puts a new event into a calendar. Fails as [`item::add`] does.
 pub fn add(tx: &mut Tx<'_>, to: MailboxId, text: Text, sends: Sends) -> Result<Item> {
-    let _ = sends;
-    item::add(tx, to, text)
+    let (text, due) = weigh(tx, to.account, None, text, sends)?;
+    let item = item::add(tx, to, text)?;
+    send(tx, to.account, due)?;
+    Ok(item)
 }
 
-/// Gives an event a new text.
+/// Gives an event a new text. Fails as [`item::change`] does.
 pub fn change(tx: &mut Tx<'_>, of: MailboxId, uid: Uid, text: Text, sends: Sends) -> Result<Item> {
-    let _ = sends;
-    item::change(tx, of, uid, text)
+    let old = item::text(tx, of, uid)?;
+    let (text, due) = weigh(tx, of.account, Some(&old), text, sends)?;
+    let item = item::change(tx, of, uid, text)?;
+    send(tx, of.account, due)?;
+    Ok(item)
 }
 
-/// Removes an event.
+/// Removes an event; `NotFound` if it is gone already. An organizer's meeting is cancelled by
+/// it, an invitation declined.
 pub fn remove(tx: &mut Tx<'_>, of: MailboxId, uid: Uid, sends: Sends) -> Result<Item> {
-    let _ = sends;
-    item::remove(tx, of, uid)
+    let old = item::text(tx, of, uid)?;
+    let mut due = None;
+    if sends == Sends::Server
+        && is_meeting(&old)
+        && let Ok(old) = Series::parse(&old)
+    {
+        let account = account(tx, of.account)?;
+        let own = Own::of(tx, &account, [&old.calendar])?;
+        let (home, now) = (home(), tx.now());
+        let messages = Difference { old: Some(&old), new: None, own: &own, home: &home, now }.due();
+        due = Some((own, messages));
+    }
+    let item = item::remove(tx, of, uid)?;
+    send(tx, of.account, due)?;
+    Ok(item)
+}
+
+/// The zone that times without one stand in.
+pub fn home() -> TimeZone {
+    TimeZone::system()
+}
+
+/// Most events are nobody else's; they are not even parsed.
+fn is_meeting(text: &str) -> bool {
+    memchr::memmem::find(text.as_bytes(), b"ATTENDEE").is_some()
+}
+
+pub(super) fn account(read: &impl Read, id: AccountId) -> Result<Account> {
+    read.account(id)?.ok_or(Error::NotFound("account"))
+}
+
+type Dues = Option<(Own, Vec<Due>)>;
+
+/// What an event's new text calls for, and the text as it is kept then.
+fn weigh(
+    tx: &mut Tx<'_>,
+    of: AccountId,
+    old: Option<&str>,
+    text: Text,
+    sends: Sends,
+) -> Result<(Text, Dues)> {
+    if !is_meeting(&text.text) && !old.is_some_and(is_meeting) {
+        return Ok((text, None));
+    }
+    let Ok(mut new) = Series::parse(&text.text) else { return Ok((text, None)) };
+    let old = old.and_then(|old| Series::parse(old).ok());
+    let account = account(tx, of)?;
+    let named = lead(&mut new, old.as_ref(), &account);
+    let calendars = std::iter::once(&new.calendar).chain(old.as_ref().map(|old| &old.calendar));
+    let own = Own::of(tx, &account, calendars)?;
+    if sends == Sends::Client {
+        let text = if named { scheduling::seal(new, &home())? } else { text };
+        return Ok((text, None));
+    }
+    let before = new.clone();
+    let (home, now) = (home(), tx.now());
+    let difference =
+        Difference { old: old.as_ref(), new: Some(&mut new), own: &own, home: &home, now };
+    let due = difference.due();
+    let same = new == before && !named;
+    let text = if same { text } else { scheduling::seal(new, &home)? };
+    Ok((text, Some((own, due))))
+}
+
+/// A meeting needs an organizer (RFC 5546 §3.2.2): who makes it, where the client named nobody.
+/// Instances have the same one as their event. Says whether one was put in.
+fn lead(new: &mut Series, old: Option<&Series>, account: &Account) -> bool {
+    let organizer = |series: &Series| {
+        series.calendar.children("VEVENT").find_map(|event| event.first("ORGANIZER")).cloned()
+    };
+    let known = organizer(new).or_else(|| old.and_then(organizer)).unwrap_or_else(|| {
+        let line = Property::new("ORGANIZER", format!("mailto:{}", account.address));
+        match account.display_name.is_empty() {
+            true => line,
+            false => line.with("CN", &account.display_name),
+        }
+    });
+    let mut named = false;
+    for event in new.calendar.children_mut("VEVENT") {
+        if event.has("ATTENDEE") && !event.has("ORGANIZER") {
+            event.push(known.clone());
+            named = true;
+        }
+    }
+    named
+}
+
+/// Puts messages into the outbox.
+pub(super) fn send(tx: &mut Tx<'_>, account: AccountId, due: Dues) -> Result<()> {
+    let Some((own, due)) = due else { return Ok(()) };
+    let now = tx.now();
+    for message in due {
+        let mail = Mail {
+            account,
+            sender: Some(own.address.clone()),
+            recipients: letter::recipients(&message),
+            raw: letter::write(&message, &own, &home(), now),
+            keep: true,
+        };
+        outbox::put(tx, mail)?;
+    }
+    Ok(())
 }

@@ -53,6 +53,11 @@ impl Prepared {
     pub fn size(&self) -> u64 {
         self.facts.size
     }
+
+    /// The encoded cold record.
+    pub fn record(&self) -> &[u8] {
+        &self.record
+    }
 }
 
 impl Facts {
@@ -80,6 +85,18 @@ impl Stored {
     pub fn content(&self) -> ContentId {
         self.content
     }
+
+    /// Octets as clients will see it.
+    pub fn size(&self) -> u64 {
+        self.facts.size
+    }
+}
+
+/// A message whose content is in the store already, to be added to further mailboxes.
+pub fn stored(read: &impl Read, content: ContentId) -> Result<Stored> {
+    let record = read.content(content)?.ok_or(Error::NotFound("message"))?;
+    let size = RecordView::parse(&record).map_or(0, |view| view.size());
+    Ok(Stored { content, facts: Facts::of(&record, size) })
 }
 
 /// Puts the content of a message into the store, once for all its recipients.

@@ -8,12 +8,15 @@ pub mod collection;
 pub mod device;
 pub mod directory;
 mod error;
+pub mod invitation;
 pub mod item;
 pub mod mailbox;
 pub mod message;
 pub mod out_of_office;
+pub mod outbox;
 pub mod policy;
 pub mod quota;
+pub mod scheduling;
 pub mod server;
 pub mod thread;
 

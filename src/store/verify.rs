@@ -30,6 +30,11 @@ pub fn verify(store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<S
         *sharers.entry(content).or_default() += 1;
         Ok(ControlFlow::Continue(()))
     })?;
+    snapshot.scan_prefix(&keys::kind(Kind::Outbox), &mut |_, value| {
+        let content = crate::store::rows::outbox::OutboxEntry::decode(value)?.content;
+        *sharers.entry(content).or_default() += 1;
+        Ok(ControlFlow::Continue(()))
+    })?;
     snapshot.scan_prefix(&keys::kind(Kind::Body), &mut |key, value| {
         let id = ContentId(keys::u64_at(key, 1).unwrap_or_default());
         let body = crate::store::rows::message::Body::decode(value)?;

@@ -7,6 +7,7 @@
 //! recursion, bounded results. Offsets are always relative to `raw`.
 
 mod address;
+mod calendar;
 mod charset;
 mod content;
 mod cte;
@@ -19,6 +20,7 @@ mod header;
 mod html;
 mod ids;
 mod layout;
+mod letter;
 mod param;
 mod readable;
 mod record;
@@ -33,6 +35,7 @@ mod wire;
 mod tests;
 
 pub use address::{Address, addresses};
+pub use calendar::{CalendarPart, calendar_parts};
 pub use charset::decode as decode_charset;
 pub use content::{Content, Disposition, Octets, PartInfo};
 pub use cte::{Encoding, UnknownCte, decode_part};
@@ -44,6 +47,7 @@ pub use fields::{Except, FieldSet, select_fields};
 pub use header::{Field, fields as header_fields, header_len, unfold};
 pub use html::to_text as html_to_text;
 pub use ids::message_ids;
+pub use letter::{Letter, Piece};
 pub use param::{MediaType, Param, Structured, decoded_param, join_continuations};
 pub use readable::{html_to_readable, text_to_html, unflowed};
 pub use record::Record;

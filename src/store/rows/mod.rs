@@ -11,6 +11,7 @@ pub mod mailbox;
 pub mod marks;
 pub mod message;
 pub mod out_of_office;
+pub mod outbox;
 pub mod policy;
 pub mod queue;
 pub mod sync;

@@ -1,0 +1,93 @@
+//! Invitations and answers: what arrives with mail, and how somebody answers.
+
+use crate::base::id::{AccountId, MailboxId, Uid};
+use crate::domain::calendar::{account, home};
+use crate::domain::scheduling::arriving::{self, Message, Outcome};
+use crate::domain::scheduling::{self, Method, Own};
+use crate::domain::{Error, Result, collection, item};
+use crate::format::ical::Series;
+use crate::store::rows::collection::CollectionKind;
+use crate::store::{Read, Tx};
+
+/// What an arriving message has done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Done {
+    Added(MailboxId, Uid),
+    Changed(MailboxId, Uid),
+    /// Nothing; why, for the log.
+    Nothing(&'static str),
+}
+
+/// The account's event of this UID, wherever it is.
+pub fn find(
+    read: &impl Read,
+    account: AccountId,
+    uid: &str,
+) -> Result<Option<(MailboxId, Uid, Series)>> {
+    for (calendar, place) in item::with_uid(read, account, CollectionKind::Calendar, uid)? {
+        if let Ok(series) = Series::parse(&item::text(read, calendar, place)?)
+            && series.uid() == uid
+        {
+            return Ok(Some((calendar, place, series)));
+        }
+    }
+    Ok(None)
+}
+
+/// Takes up what a message says that arrives for an account. Nothing is sent: whoever is told
+/// of a meeting answers later.
+///
+/// Fails only where the store does. A full mailbox, or an event that cannot be kept, loses the
+/// event and not the mail.
+pub fn arrive(tx: &mut Tx<'_>, to: AccountId, message: &Message) -> Result<Done> {
+    match take_up(tx, to, message) {
+        Err(Error::Store(error)) => Err(Error::Store(error)),
+        Err(error) => {
+            tracing::info!(account = %to, %error, "an invitation was not taken up");
+            Ok(Done::Nothing("it cannot be kept"))
+        }
+        done => done,
+    }
+}
+
+fn take_up(tx: &mut Tx<'_>, to: AccountId, message: &Message) -> Result<Done> {
+    let row = account(tx, to)?;
+    let found = find(tx, to, &message.uid())?;
+    let stored = found.as_ref().map(|(.., series)| series);
+    let calendars =
+        std::iter::once(&message.series.calendar).chain(stored.map(|series| &series.calendar));
+    let own = Own::of(tx, &row, calendars)?;
+    let (home, now) = (home(), tx.now());
+    let series = match arriving::apply(stored, message, &own, &home, now) {
+        Outcome::Event(series) => series,
+        Outcome::Nothing(why) => return Ok(Done::Nothing(why)),
+    };
+    let text = scheduling::seal(series, &home)?;
+    match found {
+        Some((calendar, uid, _)) => {
+            item::change(tx, calendar, uid, text)?;
+            Ok(Done::Changed(calendar, uid))
+        }
+        None => {
+            let calendar = collection::default(tx, to, CollectionKind::Calendar)?.id;
+            let item = item::add(tx, calendar, text)?;
+            Ok(Done::Added(calendar, item.uid))
+        }
+    }
+}
+
+/// Takes note of an invitation that the account's own client has sent. The client counts its
+/// versions itself (phones up to 14.1 do); answers name the number that it used.
+pub fn sent(tx: &mut Tx<'_>, from: AccountId, message: &Message) -> Result<()> {
+    if !matches!(message.method, Method::Request | Method::Cancel) {
+        return Ok(());
+    }
+    let Some((calendar, uid, stored)) = find(tx, from, &message.uid())? else { return Ok(()) };
+    let row = account(tx, from)?;
+    let own = Own::of(tx, &row, [&stored.calendar])?;
+    let counted = arriving::counted(&stored, message, &own, &home());
+    if let Some(series) = counted {
+        item::change(tx, calendar, uid, scheduling::seal(series, &home())?)?;
+    }
+    Ok(())
+}
