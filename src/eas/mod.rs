@@ -10,6 +10,7 @@ mod device_information;
 mod folder;
 mod gate;
 mod ids;
+mod policy_document;
 mod quarantine;
 pub mod render;
 mod request;

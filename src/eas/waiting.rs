@@ -31,13 +31,6 @@ impl Waiting {
         Place { waiting: self, key, ended }
     }
 
-    /// Ends the waiting of a device, if it waits: something was decided about it.
-    pub fn end(&self, account: AccountId, device: u32) {
-        if let Some(waiting) = self.lock().remove(&(account, device)) {
-            waiting.notify_one();
-        }
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Notify>>> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }

@@ -122,7 +122,11 @@ pub fn seen(tx: &mut Tx<'_>, account: AccountId, arrival: &Arrival) -> Result<De
 /// Keeps what a device tells of itself; a rule may look at it and decide anew.
 pub fn set_facts(tx: &mut Tx<'_>, account: AccountId, id: &str, facts: Facts) -> Result<Device> {
     let mut device = require(tx, account, id)?;
-    device.facts = bounded(facts);
+    let facts = bounded(facts);
+    if facts == device.facts {
+        return Ok(device);
+    }
+    device.facts = facts;
     let admission = access::admission(tx)?;
     access::settle(tx, account, &mut device, &admission)?;
     put(tx, account, &device);

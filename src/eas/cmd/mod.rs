@@ -4,6 +4,8 @@
 mod folder_sync;
 mod get_item_estimate;
 mod ping;
+mod provision;
+mod settings;
 mod sync;
 
 pub use ping::Watched;
@@ -19,6 +21,8 @@ pub async fn run(command: Command, session: Session) -> Result<Answer, Failure> 
         Command::FolderSync => folder_sync::run(session).await,
         Command::GetItemEstimate => get_item_estimate::run(session),
         Command::Ping => ping::run(session).await,
+        Command::Provision => provision::run(session).await,
+        Command::Settings => settings::run(session).await,
         Command::Sync => sync::run(session).await,
         _ => Err(Failure::Common(common::COMMAND_NOT_SUPPORTED)),
     }

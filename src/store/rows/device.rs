@@ -340,7 +340,10 @@ impl Provision {
 impl Wipe {
     fn write(self, out: &mut Writer) {
         let (state, kind, at, done) = match self {
-            Self::None => return drop(out.u32(0)),
+            Self::None => {
+                out.u32(0);
+                return;
+            }
             Self::Requested { kind, at } => (1, kind, at, false),
             Self::Sent { kind, at } => (2, kind, at, false),
             Self::Acknowledged { kind, at, done } => (3, kind, at, done),
