@@ -366,6 +366,16 @@ pub fn remove_all(tx: &mut Tx<'_>, mailbox: MailboxId) -> Result<()> {
     remove(tx, mailbox, &all)
 }
 
+/// Removes at most `limit` of the messages below a UID; whether some are left. So a large
+/// mailbox is emptied in several transactions, and what arrives meanwhile stays.
+pub fn remove_some(tx: &mut Tx<'_>, mailbox: MailboxId, below: Uid, limit: usize) -> Result<bool> {
+    let all = all_uids(tx, mailbox, |_| true)?;
+    let some: UidSet = all.iter().take_while(|uid| *uid < below.0).take(limit + 1).collect();
+    let more = some.len() > limit as u64;
+    remove(tx, mailbox, &some)?;
+    Ok(more)
+}
+
 fn all_uids(
     read: &impl Read,
     mailbox: MailboxId,

@@ -1,7 +1,7 @@
 //! How collections and items are named to phones: `7` and `7:123` (collection, UID). Short, the
 //! same for ever, never reused, and without a character that any client would encode.
 
-use crate::base::id::{AccountId, MailboxId, Uid};
+use crate::base::id::{AccountId, MailboxId, MessageId, Uid};
 
 /// The outbox that phones want to see; nothing ever lies in it.
 pub const OUTBOX: &str = "outbox";
@@ -27,6 +27,18 @@ pub fn parse_collection(account: AccountId, text: &str) -> Option<MailboxId> {
 pub fn parse_item(account: AccountId, text: &str) -> Option<(MailboxId, Uid)> {
     let (collection, uid) = text.split_once(':')?;
     Some((parse_collection(account, collection)?, Uid(number(uid)?)))
+}
+
+/// The `LongId` of a message or item: its id for life, wherever it lies (MS-ASCMD 2.2.3.98).
+pub fn long(id: MessageId) -> String {
+    format!("i.{id}")
+}
+
+/// What a `LongId` names.
+pub fn parse_long(text: &str) -> Option<MessageId> {
+    let digits = text.strip_prefix("i.")?;
+    let plain = !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|_| plain).map(MessageId)
 }
 
 /// A number above 0 in its one spelling.

@@ -15,6 +15,7 @@ mod quarantine;
 pub mod render;
 mod request;
 mod session;
+mod shown;
 mod state;
 pub mod version;
 mod waiting;

@@ -2,7 +2,9 @@
 //! its answer.
 
 mod folder_sync;
+mod get_attachment;
 mod get_item_estimate;
+mod item_operations;
 mod ping;
 mod provision;
 mod settings;
@@ -19,7 +21,9 @@ use crate::eas::version::Command;
 pub async fn run(command: Command, session: Session) -> Result<Answer, Failure> {
     match command {
         Command::FolderSync => folder_sync::run(session).await,
+        Command::GetAttachment => get_attachment::run(session),
         Command::GetItemEstimate => get_item_estimate::run(session),
+        Command::ItemOperations => item_operations::run(session).await,
         Command::Ping => ping::run(session).await,
         Command::Provision => provision::run(session).await,
         Command::Settings => settings::run(session).await,
