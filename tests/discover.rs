@@ -177,6 +177,29 @@ fn without_tls_there_is_only_the_way_to_the_right_place() {
     assert_eq!(answer.status, 401);
 }
 
+/// A phone that was set up without "uses SSL" must not send its password round and round.
+#[test]
+fn no_password_is_taken_without_tls_off_loopback() {
+    let Some(address) = crate::support::net::other_address() else {
+        eprintln!("skipped: this machine has no address but loopback");
+        return;
+    };
+    let server = Server::setup().everywhere().start();
+    let anna = server.account();
+    let body = question(&anna.email, MOBILE_SYNC);
+    let path = "/autodiscover/autodiscover.xml";
+    let login = anna.basic();
+    let headers = [("Authorization", login.as_str())];
+    let mut http = Http::plain((address, server.ports.http.port()).into());
+    assert_eq!(http.request("POST", path, &headers, body.as_bytes()).status, 403);
+    assert_eq!(http.request("GET", path, &headers, b"").status, 302);
+    // What only a proxy on the same machine may say.
+    let claimed = [headers[0], ("X-Forwarded-Proto", "https")];
+    assert_eq!(http.request("GET", path, &claimed, b"").status, 302);
+    let mut http = Http::tls((address, server.ports.https.port()).into());
+    assert_eq!(http.request("POST", path, &headers, body.as_bytes()).status, 200);
+}
+
 #[test]
 fn the_json_form_needs_no_log_in() {
     let server = Server::shared();

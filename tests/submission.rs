@@ -222,7 +222,7 @@ fn guessing_is_slowed_and_the_owner_gets_in() {
 /// On loopback a log-in in clear is allowed; off it only with the setting.
 #[test]
 fn plain_text_log_ins_are_refused_off_loopback() {
-    let Some(address) = other_address() else {
+    let Some(address) = crate::support::net::other_address() else {
         eprintln!("skipped: this machine has no address but loopback");
         return;
     };
@@ -253,12 +253,4 @@ fn plain_text_log_ins_are_refused_off_loopback() {
             imap.ok(&format!("LOGIN {} {PASSWORD}", account.email));
         }
     }
-}
-
-/// An address of this machine that is not loopback; asking for the route sends nothing.
-fn other_address() -> Option<std::net::IpAddr> {
-    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
-    socket.connect("192.0.2.1:9").ok()?;
-    let address = socket.local_addr().ok()?.ip();
-    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
 }

@@ -254,3 +254,11 @@ impl ServerCertVerifier for AnyCertificate {
             .supported_schemes()
     }
 }
+
+/// An address of this machine that is not loopback; asking for the route sends nothing.
+pub fn other_address() -> Option<std::net::IpAddr> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+}
