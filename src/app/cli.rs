@@ -1,9 +1,13 @@
 //! The command line. It is a contract: others script against it.
 
+mod devices;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+
+pub use devices::{Access, AccessArg, Device, ExceptionArg, Named, Policy, What, YesNo};
 
 use crate::discover::check::Override;
 
@@ -59,6 +63,12 @@ Example:
     /// Domains that mail is taken for.
     #[command(subcommand)]
     Domain(Domain),
+    /// Phones: approve, block, wipe.
+    #[command(subcommand)]
+    Device(Device),
+    /// What phones must obey, and which may come in.
+    #[command(subcommand)]
+    Policy(Policy),
     /// Mail that waits to leave.
     #[command(subcommand)]
     Queue(Queue),
@@ -170,6 +180,9 @@ pub struct Init {
     /// The first administrator's name.
     #[arg(long, default_value = "Administrator")]
     pub name: String,
+    /// Let no phone in before an administrator has approved it.
+    #[arg(long)]
+    pub approve_phones: bool,
     #[command(flatten)]
     pub password: PasswordSource,
 }
@@ -322,6 +335,33 @@ mod tests {
             "kontor domain list --json",
             "kontor domain remove d.example",
             "kontor queue list --json",
+            "kontor init --domain d.example --hostname h --admin a@d.example --approve-phones",
+            "kontor device list --json",
+            "kontor device list a@d.example",
+            "kontor device show X --json",
+            "kontor device approve X --user a@d.example",
+            "kontor device block X",
+            "kontor device wipe X --account-only",
+            "kontor device cancel-wipe X",
+            "kontor device resync X",
+            "kontor device remove X",
+            "kontor device log X --on --bodies",
+            "kontor device log X --show --json",
+            "kontor device log X --off",
+            "kontor policy list --json",
+            "kontor policy show",
+            "kontor policy show field --json",
+            "kontor policy set field AllowCamera=no --allow-partial yes",
+            "kontor policy remove field",
+            "kontor policy assign field",
+            "kontor policy assign field a@d.example b@d.example",
+            "kontor policy unassign a@d.example",
+            "kontor policy access show --json",
+            "kontor policy access default quarantine",
+            "kontor policy access rule user-agent Apple-* block",
+            "kontor policy access remove-rule 7",
+            "kontor policy access exception a@d.example --device X none",
+            "kontor policy access max-devices 3",
             "kontor import mbox a@d.example f --into X/Y",
             "kontor import maildir a@d.example f",
             "kontor import eml a@d.example f",

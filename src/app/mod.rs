@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod control;
 mod demo;
+mod devices;
 mod execute;
 mod import;
 mod open;
@@ -69,6 +70,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
                 admin: init.admin,
                 name: init.name,
                 password,
+                approve_phones: init.approve_phones,
             };
             return ask(Door::open_or_make(&dir, &config)?, request, false);
         }
@@ -121,6 +123,8 @@ fn request(command: Command) -> Result<(Request, bool), Failure> {
         }
         Command::Domain(Domain::List(listing)) => return Ok((Request::DomainList, listing.json)),
         Command::Domain(Domain::Remove { domain }) => Request::DomainRemove { domain },
+        Command::Device(device) => return Ok(devices::device(device)),
+        Command::Policy(policy) => return devices::policy(policy),
         Command::Queue(Queue::List(listing)) => return Ok((Request::QueueList, listing.json)),
         Command::Check(check) => return Ok((Request::Check, check.listing.json)),
         Command::Reindex => Request::Reindex,

@@ -1,5 +1,7 @@
 //! What people and scripts read: tables, JSON, progress, the log.
 
+mod devices;
+
 use std::io::{self, Write};
 
 use super::control::{Item, Outlet, Reply};
@@ -54,6 +56,12 @@ fn as_json(reply: &Reply) -> io::Result<String> {
         Reply::Aliases(lines) => serde_json::to_value(lines),
         Reply::Groups(lines) => serde_json::to_value(lines),
         Reply::Domains(lines) => serde_json::to_value(lines),
+        Reply::Devices(lines) => serde_json::to_value(lines),
+        Reply::Device(detail) => serde_json::to_value(detail),
+        Reply::DeviceLog(lines) => serde_json::to_value(lines),
+        Reply::Policies(lines) => serde_json::to_value(lines),
+        Reply::Settings(lines) => serde_json::to_value(lines),
+        Reply::Access(detail) => serde_json::to_value(detail),
         Reply::Queue(lines) => serde_json::to_value(lines),
         Reply::Brought(line) => serde_json::to_value(line),
         Reply::Checked(lines) => serde_json::to_value(lines),
@@ -88,6 +96,12 @@ fn as_text(reply: &Reply) -> String {
                 vec![line.domain.clone(), unknown]
             }),
         ),
+        Reply::Devices(lines) => devices::devices(lines),
+        Reply::Device(detail) => devices::device(detail),
+        Reply::DeviceLog(lines) => devices::log(lines),
+        Reply::Policies(lines) => devices::policies(lines),
+        Reply::Settings(lines) => devices::settings(lines),
+        Reply::Access(detail) => devices::access(detail),
         Reply::Queue(lines) => table(
             &["Id", "From", "To", "Size", "Queued", "State"],
             lines.iter().map(|line| {

@@ -91,8 +91,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Lets a device in, or says why not. A new one is registered.
-pub async fn admit(mut session: Session, command: Command) -> Result<Session, Failure> {
+/// Finds the device of a request; a new one is registered.
+pub async fn identify(mut session: Session, command: Command) -> Result<Session, Failure> {
     let account = session.account.id;
     let known = device::find(&session.read(), account, &session.query.device_id)?;
     session.device = match known {
@@ -102,6 +102,11 @@ pub async fn admit(mut session: Session, command: Command) -> Result<Session, Fa
         }
         Some(device) => device,
     };
+    Ok(session)
+}
+
+/// Lets a device in, or says why not.
+pub fn admit(mut session: Session, command: Command) -> Result<Session, Failure> {
     let admission = session.front.memory.admission(&session.read())?;
     check(&session, &session.device, &admission, command)?;
     session.quarantined = session.device.access == Access::Quarantined;

@@ -12,6 +12,7 @@ mod gate;
 mod ids;
 mod policy_document;
 mod quarantine;
+mod recorder;
 pub mod render;
 mod request;
 mod session;
@@ -34,6 +35,7 @@ use bytes::Bytes;
 use crate::base::limits::{self, Limits};
 use crate::base::metrics::Metric;
 use crate::eas::answer::Failure;
+use crate::eas::recorder::Recorder;
 use crate::eas::request::{BadQuery, Query};
 use crate::eas::session::Session;
 use crate::eas::version::{VERSIONS, Version, command_list};
@@ -167,19 +169,25 @@ async fn post(
         return bad_query(missing);
     }
     let (name, id, device) = (account.address.clone(), account.id, query.device_id.clone());
+    let mut recorder = None;
     let outcome = async {
         if !command.is_in(version) {
             return Err(Failure::Common(answer::common::COMMAND_NOT_SUPPORTED));
         }
         let (body, _held) = read_body(&front, &headers, body).await?;
         let session = Session::new(front.clone(), account, query, version, &headers, body);
-        let session = gate::admit(session, command).await?;
+        let session = gate::identify(session, command).await?;
+        recorder = Recorder::of(&session, command);
+        let session = gate::admit(session, command)?;
         match session.quarantined {
             false => cmd::run(command, session).await,
             true => quarantine::run(command, session).await,
         }
     }
     .await;
+    if let Some(recorder) = recorder {
+        recorder.note(&front.store, &outcome, start.elapsed().as_micros() as u64);
+    }
     if let Err(failure) = &outcome
         && let Err(worse) = gate::failed(&front, id, &device, command, failure).await
     {

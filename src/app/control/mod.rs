@@ -5,6 +5,7 @@
 //! a request with a payload goes in, progress and items with payloads come out, and one reply.
 
 mod client;
+mod devices;
 mod server;
 mod wire;
 
@@ -15,6 +16,10 @@ use serde::{Deserialize, Serialize};
 use crate::base::clock::UnixTime;
 
 pub use client::{Door, Failure, is_served};
+pub use devices::{
+    AccessDetail, AccessWord, DeviceDetail, DeviceLine, DeviceName, DeviceRequest, ErrorLine,
+    ExceptionLine, FolderLine, LogLine, PolicyLine, PolicyRequest, RuleLine, SettingLine,
+};
 pub use server::Socket;
 
 /// The socket's name in the data directory.
@@ -30,6 +35,7 @@ pub enum Request {
         admin: String,
         name: String,
         password: String,
+        approve_phones: bool,
     },
     UserAdd {
         email: String,
@@ -74,6 +80,8 @@ pub enum Request {
     DomainRemove {
         domain: String,
     },
+    Device(DeviceRequest),
+    Policy(PolicyRequest),
     QueueList,
     /// The payload is the messages' bytes, one behind the other.
     Bring {
@@ -138,6 +146,12 @@ pub enum Reply {
     Aliases(Vec<AliasLine>),
     Groups(Vec<GroupLine>),
     Domains(Vec<DomainLine>),
+    Devices(Vec<DeviceLine>),
+    Device(Box<DeviceDetail>),
+    DeviceLog(Vec<LogLine>),
+    Policies(Vec<PolicyLine>),
+    Settings(Vec<SettingLine>),
+    Access(AccessDetail),
     Queue(Vec<QueueLine>),
     Brought(BroughtLine),
     Checked(Vec<CheckLine>),

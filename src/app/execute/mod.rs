@@ -2,8 +2,10 @@
 //!
 //! Everything here is a few calls of the domain; nothing is decided here.
 
+mod devices;
 mod mail;
 mod people;
+mod policies;
 mod upkeep;
 
 use std::sync::Arc;
@@ -32,8 +34,9 @@ pub fn execute(
 ) -> Result<Reply, Failure> {
     let store = &context.store;
     match request {
-        Request::Init { domain, hostname, admin, name, password } => {
-            people::init(context, domain, hostname, &admin, name, password)
+        Request::Init { domain, hostname, admin, name, password, approve_phones } => {
+            let setup = people::Setup { domain, hostname, admin, name, password, approve_phones };
+            people::init(context, setup)
         }
         Request::UserAdd { email, name, admin, password } => {
             people::add_user(context, &email, name, admin, password, outlet)
@@ -53,6 +56,8 @@ pub fn execute(
         Request::DomainAdd { domain, catch_all } => people::add_domain(store, domain, catch_all),
         Request::DomainList => people::list_domains(store),
         Request::DomainRemove { domain } => people::remove_domain(store, domain),
+        Request::Device(request) => devices::run(store, request),
+        Request::Policy(request) => policies::run(store, request),
         Request::QueueList => upkeep::list_queue(store),
         Request::Bring { email, into, messages } => {
             mail::bring(context, &email, into.as_deref(), messages, payload)

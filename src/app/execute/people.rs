@@ -9,6 +9,7 @@ use crate::base::secret::Secret;
 use crate::base::uidset::UidSet;
 use crate::domain::account::{self, NewAccount};
 use crate::domain::auth::{self, Credentials};
+use crate::domain::device::{Access, access};
 use crate::domain::{self, message, server};
 use crate::store::rows::account::{AddressRow, Group};
 use crate::store::{Read, Store};
@@ -27,18 +28,23 @@ pub fn require_strong(password: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What a new server is told of itself.
+pub(super) struct Setup {
+    pub domain: String,
+    pub hostname: String,
+    pub admin: String,
+    pub name: String,
+    pub password: String,
+    /// Phones wait until an administrator approves them.
+    pub approve_phones: bool,
+}
+
 /// Sets up an empty data directory.
-pub(super) fn init(
-    context: &Context,
-    domain: String,
-    hostname: String,
-    admin: &str,
-    name: String,
-    password: String,
-) -> Result<Reply, Failure> {
+pub(super) fn init(context: &Context, setup: Setup) -> Result<Reply, Failure> {
+    let Setup { domain, hostname, admin, name, password, approve_phones } = setup;
     let store = &context.store;
     require_strong(&password)?;
-    let new = new_account(context, admin, name, true, password)?;
+    let new = new_account(context, &admin, name, true, password)?;
     let (answer, admin) = (hostname.clone(), new.address.canonical());
     store.write_blocking(move |tx| {
         if !tx.domains()?.is_empty() || !tx.accounts()?.is_empty() {
@@ -46,6 +52,12 @@ pub(super) fn init(
         }
         server::set_hostname(tx, &hostname)?;
         account::add_domain(tx, &domain)?;
+        if approve_phones {
+            access::change(tx, |admission| {
+                admission.default = Access::Quarantined;
+                Ok(())
+            })?;
+        }
         account::create(tx, &new).map(drop)
     })?;
     Ok(Reply::Done(format!(
