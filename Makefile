@@ -27,10 +27,11 @@ check: ## what must be clean before a change lands
 bench: ## measured comparisons; see bench/README.md
 	tools/bench.sh
 
-soak: ## the crash test, long (SOAK_SECONDS, default half an hour)
-	KONTOR_SOAK=$${SOAK_SECONDS:-1800} $(CARGO) test --release --locked --test kontor -- --nocapture crash::
+soak: release ## the crash test, long (SOAK_SECONDS, default half an hour)
+	PROGRAM_UNDER_TEST=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/kontor \
+	KONTOR_SOAK=$${SOAK_SECONDS:-1800} $(CARGO) test --locked --test kontor -- --nocapture crash::
 
-fuzz: ## all fuzz targets, a minute each (FUZZ_SECONDS); needs nightly Rust and cargo-fuzz
+fuzz: ## all fuzz targets, a minute each (FUZZ_SECONDS); needs cargo-fuzz
 	tools/fuzz.sh
 
 fmt:

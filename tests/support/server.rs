@@ -261,7 +261,9 @@ impl Server {
     }
 
     fn command(&self) -> Command {
-        let program = env!("CARGO_BIN_EXE_kontor");
+        // `make soak` gives the release build.
+        let program = std::env::var("PROGRAM_UNDER_TEST");
+        let program = program.unwrap_or_else(|_| env!("CARGO_BIN_EXE_kontor").to_owned());
         let mut command = Command::new(program);
         command.arg("--data").arg(&self.data);
         for (name, address) in self.ports.named() {
