@@ -130,7 +130,8 @@ impl Server {
     /// Opens the data and starts to listen.
     pub async fn start(dir: &Path, config: &Config) -> Result<Self, Failure> {
         let descriptors = raise_descriptor_limit();
-        let context = Arc::new(open::context(dir, config)?);
+        // Data of an older version may be brought up to date first, which waits for the disk.
+        let context = Arc::new(tokio::task::block_in_place(|| open::context(dir, config))?);
         let hostname = open::hostname(config, &context.store)?;
         let (tls, fresh) = match &config.tls {
             Some(files) => (Tls::with_files(&files.certificate, &files.key), false),
