@@ -1,9 +1,10 @@
 //! One session: the next command, or a change, or the end; then what is new.
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::base::metrics::Metric;
@@ -189,15 +190,37 @@ impl Session {
 
     /// Handles everything that has been read.
     async fn work(&mut self) -> Result<Next> {
-        while let Some(event) = self.wire.framer.next_event() {
-            if self.event(event).await? == Next::End {
-                return Ok(Next::End);
+        loop {
+            while let Some(event) = self.wire.framer.next_event() {
+                if self.event(event).await? == Next::End {
+                    return Ok(Next::End);
+                }
+                self.wire.flush_chunk().await?;
             }
-            self.wire.flush_chunk().await?;
+            if !self.read_on().await? {
+                break;
+            }
         }
         self.settle().await?;
         self.wire.flush().await?;
         Ok(Next::Continue)
+    }
+
+    /// While commits are under way, what the client pipelines is read on, and commands are
+    /// answered as they become durable. Says whether something was read before all of them were.
+    async fn read_on(&mut self) -> Result<bool> {
+        loop {
+            let room = self.in_flight.len() < IN_FLIGHT;
+            let Self { in_flight, wire, .. } = self;
+            let Some(first) = in_flight.front_mut() else { return Ok(false) };
+            let result = tokio::select! {
+                biased;
+                filled = wire.fill(), if room => return Ok(filled?),
+                result = &mut first.done => result,
+            };
+            self.answer_done(result).await?;
+            self.wire.flush().await?;
+        }
     }
 
     /// Waits for input; tells of changes meanwhile if NOTIFY asked for it.
@@ -421,21 +444,37 @@ impl Session {
 
     /// Waits for the commits under way and answers their commands, in order.
     pub async fn settle(&mut self) -> Result<()> {
-        if self.in_flight.is_empty() {
-            return Ok(());
+        while let Some(first) = self.in_flight.front_mut() {
+            let result = (&mut first.done).await;
+            self.answer_done(result).await?;
         }
-        let mut replies = Vec::new();
-        while let Some(in_flight) = self.in_flight.pop_front() {
-            let reply = match in_flight.done.await {
-                Ok(reply) | Err(Failure::Reply(reply)) => reply,
+        Ok(())
+    }
+
+    /// Answers the first of the commands under way, which ended like this, and those behind it
+    /// that have ended as well: mostly they shared its commit.
+    async fn answer_done(&mut self, first: Result<Reply>) -> Result<()> {
+        let mut ended = Vec::new();
+        let mut result = Some(first);
+        while let Some(reply) = result {
+            let Some(one) = self.in_flight.pop_front() else { break };
+            match reply {
+                Ok(reply) | Err(Failure::Reply(reply)) => ended.push((one, reply)),
                 Err(failure) => return Err(failure),
-            };
-            replies.push((in_flight.tag, in_flight.spec, in_flight.began, reply));
+            }
+            result = match self.in_flight.front_mut() {
+                Some(next) => poll_fn(|context| match next.done.as_mut().poll(context) {
+                    Poll::Ready(reply) => Poll::Ready(Some(reply)),
+                    Poll::Pending => Poll::Ready(None),
+                }),
+                None => break,
+            }
+            .await;
         }
-        // The clients' own new messages are told before the OKs, as they always were.
+        // The client's own new messages are told before the OKs, as they always were.
         Box::pin(self.sync(true)).await?;
-        for (tag, spec, began, reply) in replies {
-            self.finish(&tag, spec, &reply, began);
+        for (one, reply) in ended {
+            self.finish(&one.tag, one.spec, &reply, one.began);
         }
         Ok(())
     }
