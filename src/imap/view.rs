@@ -18,8 +18,8 @@ pub struct View {
     /// The state that the client was last brought to, expunged messages aside.
     pub table: Arc<Table>,
     pub read_only: bool,
-    /// The UID of each message number, ascending.
-    uids: Vec<u32>,
+    /// The UID of each message number, ascending; the table's until they differ.
+    uids: Arc<Vec<u32>>,
     /// Messages that are gone and whose numbers the client still uses.
     ghosts: HashMap<u32, Message>,
     /// The result of the last search with SAVE (RFC 5182).
@@ -51,7 +51,7 @@ pub struct Numbered<'a> {
 
 impl View {
     pub fn new(table: Arc<Table>, read_only: bool) -> Self {
-        let uids = table.iter().map(|message| message.uid.0).collect();
+        let uids = table.uids().clone();
         Self {
             mailbox: table.mailbox.id,
             table,
@@ -72,6 +72,11 @@ impl View {
     /// The UIDs by message number (index 0 is number 1).
     pub fn uids(&self) -> &[u32] {
         &self.uids
+    }
+
+    /// The same, to keep.
+    pub fn shared_uids(&self) -> Arc<Vec<u32>> {
+        self.uids.clone()
     }
 
     /// The message number of a UID.
@@ -199,7 +204,7 @@ impl View {
         }
         for message in difference.changed {
             if message.uid.0 > last {
-                self.uids.push(message.uid.0);
+                Arc::make_mut(&mut self.uids).push(message.uid.0);
                 added += 1;
             } else {
                 changed.insert(message.uid.0);
@@ -221,7 +226,7 @@ impl View {
     pub fn bury(&mut self, uids: &UidSet) -> Vec<u32> {
         let mut seqs: Vec<u32> = self.positions(uids).map(|(seq, _)| seq).collect();
         seqs.reverse();
-        self.uids.retain(|&uid| !uids.contains(uid));
+        Arc::make_mut(&mut self.uids).retain(|&uid| !uids.contains(uid));
         uids.iter().for_each(|uid| drop(self.ghosts.remove(&uid)));
         self.saved = self.saved.subtract(uids);
         self.recent = self.recent.subtract(uids);

@@ -4,9 +4,13 @@
 //! It is a list of pages of up to 64 messages; a change makes a new page and a new list of
 //! pointers, so bringing a table of 100,000 messages forward by one message costs microseconds.
 
+mod contents;
+
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+
+pub use contents::Contents;
 
 use crate::base::id::{MailboxId, Uid};
 use crate::base::uidset::UidSet;
@@ -26,6 +30,14 @@ pub struct Table {
     pub mailbox: Mailbox,
     pages: Vec<Arc<Page>>,
     len: usize,
+    derived: Derived,
+}
+
+/// What follows from the messages; made when somebody asks, for all who do.
+#[derive(Debug, Default)]
+struct Derived {
+    uids: OnceLock<Arc<Vec<u32>>>,
+    contents: OnceLock<Arc<Contents>>,
 }
 
 #[derive(Debug)]
@@ -54,6 +66,31 @@ impl Table {
         self.pages.iter().flat_map(|page| page.messages.iter())
     }
 
+    /// The UIDs of all messages, ascending.
+    pub fn uids(&self) -> &Arc<Vec<u32>> {
+        let uids = || {
+            let mut uids = Vec::with_capacity(self.len);
+            for page in &self.pages {
+                uids.extend(page.messages.iter().map(|message| message.uid.0));
+            }
+            Arc::new(uids)
+        };
+        self.derived.uids.get_or_init(uids)
+    }
+
+    /// Where each content stands, by the messages' order.
+    pub fn contents(&self) -> &Contents {
+        let contents = || Arc::new(Contents::of(self.iter().map(|message| message.place.content)));
+        self.derived.contents.get_or_init(contents)
+    }
+
+    /// All messages in their order.
+    pub fn to_vec(&self) -> Vec<&Message> {
+        let mut all = Vec::with_capacity(self.len);
+        self.pages.iter().for_each(|page| all.extend(&page.messages));
+        all
+    }
+
     /// The messages whose UIDs are in `uids`, ascending; costs what the ranges hold.
     pub fn select<'a>(&'a self, uids: &'a UidSet) -> impl Iterator<Item = &'a Message> {
         uids.ranges().iter().flat_map(move |&(from, to)| {
@@ -71,7 +108,8 @@ impl Table {
 
     /// The table of the same mailbox without any message: what is left when it is deleted.
     pub fn emptied(&self) -> Table {
-        Table { mailbox: self.mailbox.clone(), pages: Vec::new(), len: 0 }
+        let mailbox = self.mailbox.clone();
+        Table { mailbox, pages: Vec::new(), len: 0, derived: Derived::default() }
     }
 
     /// What is different in a later table. Costs what differs: pages that nobody changed are
@@ -126,7 +164,7 @@ impl Table {
             pages.push(Arc::new(Page { number: page, messages }));
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(Table { mailbox, pages, len })
+        Ok(Table { mailbox, pages, len, derived: Derived::default() })
     }
 
     /// The table as of `snapshot`, made from this older one and the change log.
@@ -135,6 +173,7 @@ impl Table {
             Err(Error::Stale) => return Self::load(snapshot, mailbox),
             changes => changes?,
         };
+        let same = changes.gone.is_empty();
         let gone = changes.gone.iter().map(|(uid, _)| uid.0);
         let mut touched: BTreeSet<u32> = gone.map(|uid| uid / PAGE).collect();
         for &(from, to) in changes.changed.ranges() {
@@ -156,7 +195,14 @@ impl Table {
             }
         }
         pages.extend(old.cloned());
-        Ok(Table { mailbox, pages, len })
+        // Where only flags have changed, the messages are the same.
+        let derived = match same && len == self.len {
+            true => {
+                Derived { uids: self.derived.uids.clone(), contents: self.derived.contents.clone() }
+            }
+            false => Derived::default(),
+        };
+        Ok(Table { mailbox, pages, len, derived })
     }
 
     fn page(

@@ -1,6 +1,7 @@
 //! ESEARCH: a search in several mailboxes at once. RFC 7377.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::search::require_uids;
 use crate::base::id::{AccountId, MailboxId};
@@ -112,7 +113,7 @@ fn first_question(
     }
     for mailbox in mailboxes {
         if let Some(table) = session.store().table(mailbox.id)? {
-            return Ok(Some(Question::about(session, table, Vec::new())));
+            return Ok(Some(Question::about(session, table, Arc::default())));
         }
     }
     Ok(None)

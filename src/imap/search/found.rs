@@ -11,25 +11,40 @@ use crate::store::table::Table;
 #[derive(Clone, Debug, Default)]
 pub struct Rows<'a> {
     pub messages: Vec<&'a Message>,
-    /// Of each message, ascending.
-    pub numbers: Vec<u32>,
+    /// Of each message, ascending; none where the view shows just these messages.
+    numbers: Option<Vec<u32>>,
 }
 
 impl<'a> Rows<'a> {
     /// Messages that the view does not show yet are left out, as are those that are gone.
     pub fn of(table: &'a Table, view: &[u32]) -> Self {
+        // Mostly nothing has happened that the session has not told.
+        if view.len() == table.len() && view == table.uids().as_slice() {
+            return Self { messages: table.to_vec(), numbers: None };
+        }
         let room = table.len().min(view.len());
-        let mut rows =
-            Self { messages: Vec::with_capacity(room), numbers: Vec::with_capacity(room) };
+        let (mut messages, mut numbers) = (Vec::with_capacity(room), Vec::with_capacity(room));
         let mut view = (1..).zip(view).peekable();
         for message in table.iter() {
             while view.next_if(|(_, uid)| **uid < message.uid.0).is_some() {}
             if let Some((number, _)) = view.next_if(|(_, uid)| **uid == message.uid.0) {
-                rows.messages.push(message);
-                rows.numbers.push(number);
+                messages.push(message);
+                numbers.push(number);
             }
         }
-        rows
+        Self { messages, numbers: Some(numbers) }
+    }
+
+    /// Whether these are all messages of the table.
+    pub(super) fn are_whole(&self) -> bool {
+        self.numbers.is_none()
+    }
+
+    fn number(&self, at: usize) -> Option<u32> {
+        match &self.numbers {
+            Some(numbers) => numbers.get(at).copied(),
+            None => Some(at as u32 + 1),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -44,7 +59,10 @@ impl<'a> Rows<'a> {
 
     /// Places of the messages with these sequence numbers.
     pub(super) fn with_numbers(&self, numbers: &UidSet) -> Bits {
-        self.in_ranges(numbers, |limit| self.numbers.partition_point(|number| *number < limit))
+        match &self.numbers {
+            Some(own) => self.in_ranges(numbers, |limit| own.partition_point(|n| *n < limit)),
+            None => self.in_ranges(numbers, |limit| limit.saturating_sub(1) as usize),
+        }
     }
 
     fn in_ranges(&self, set: &UidSet, place: impl Fn(u32) -> usize) -> Bits {
@@ -69,7 +87,7 @@ impl<'a> Found<'a> {
     pub fn iter(&self) -> impl Iterator<Item = (u32, &'a Message)> + '_ {
         self.hits
             .iter()
-            .filter_map(|at| Some((*self.rows.numbers.get(at)?, *self.rows.messages.get(at)?)))
+            .filter_map(|at| Some((self.rows.number(at)?, *self.rows.messages.get(at)?)))
     }
 
     pub fn to_vec(&self) -> Vec<Hit> {

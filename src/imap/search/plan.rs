@@ -4,7 +4,6 @@
 //! Each condition says of each message yes, no or "read it". They are combined in Kleene's
 //! three-valued logic, so that only messages are read whose reading decides something.
 
-use crate::base::id::ContentId;
 use crate::base::uidset::UidSet;
 use crate::domain::{Error, Result, message};
 use crate::format::mime::FieldSet;
@@ -14,7 +13,8 @@ use crate::imap::search::{Rows, Scope};
 use crate::store::Message;
 use crate::store::rows::flags::Flags;
 use crate::store::rows::message::Place;
-use crate::store::search::{ContentSet, Field, Needle};
+use crate::store::search::{Field, Needle};
+use crate::store::table::Contents;
 
 /// Conditions on texts in one search. Mail programs make chains of hundreds (one for each address
 /// of an address book); each costs a walk through the index.
@@ -391,48 +391,20 @@ impl Compiler<'_> {
         let Some(covered) = found.covered() else {
             return Ok(Verdicts { sure: within.clone(), maybe: Bits::none(len) });
         };
-        let contents = self.contents.get_or_insert_with(|| Contents::of(self.rows));
-        let mut open = contents.places(covered);
-        open.invert();
-        open.union(&contents.places(found.possible()));
-        let mut verdicts = Verdicts { sure: contents.places(found.sure()), maybe: open };
+        let contents = match self.rows.are_whole() {
+            true => self.scope.table.contents(),
+            false => self.contents.get_or_insert_with(|| {
+                Contents::of(self.rows.messages.iter().map(|message| message.place.content))
+            }),
+        };
+        let (mut sure, mut maybe) = (Bits::none(len), Bits::none(len));
+        contents.outside(covered, |at| maybe.insert(at as usize));
+        contents.inside(found.possible(), |at| maybe.insert(at as usize));
+        contents.inside(found.sure(), |at| sure.insert(at as usize));
+        let mut verdicts = Verdicts { sure, maybe };
         verdicts.sure.intersect(within);
         verdicts.maybe.intersect(within);
         Ok(verdicts)
-    }
-}
-
-/// The contents of a mailbox's messages, for answers of the index: each with its place, ascending.
-/// Copies of a message share their content.
-struct Contents(Vec<(ContentId, u32)>);
-
-impl Contents {
-    fn of(rows: &Rows<'_>) -> Self {
-        let all = rows.messages.iter().zip(0..);
-        let mut contents: Vec<_> = all.map(|(message, at)| (message.place.content, at)).collect();
-        // Nearly sorted already: contents are numbered as they come.
-        contents.sort_unstable();
-        Self(contents)
-    }
-
-    /// Places of the messages whose content is in `set`, which is about a whole account.
-    fn places(&self, set: &ContentSet) -> Bits {
-        let mut bits = Bits::none(self.0.len());
-        if set.len() / 8 > self.0.len() as u64 {
-            let members = self.0.iter().filter(|(content, _)| set.contains(*content));
-            members.for_each(|(_, at)| bits.insert(*at as usize));
-            return bits;
-        }
-        let mut set = set.iter().peekable();
-        for (content, at) in &self.0 {
-            while set.next_if(|next| next < content).is_some() {}
-            match set.peek() {
-                Some(next) if next == content => bits.insert(*at as usize),
-                Some(_) => {}
-                None => break,
-            }
-        }
-        bits
     }
 }
 

@@ -47,7 +47,7 @@ impl Default for Shared {
 pub struct Question {
     front: Arc<Front>,
     table: Arc<Table>,
-    view: Vec<u32>,
+    view: Arc<Vec<u32>>,
     saved: UidSet,
     recent: UidSet,
     now: UnixTime,
@@ -60,14 +60,14 @@ impl Question {
         let view = session.view()?;
         // A deleted mailbox is searched as it was.
         let table = session.store().table(view.mailbox)?.unwrap_or_else(|| view.table.clone());
-        let mut question = Self::about(session, table, view.uids().to_vec());
+        let mut question = Self::about(session, table, view.shared_uids());
         question.saved = view.saved.clone();
         question.recent = view.recent.clone();
         Ok(question)
     }
 
     /// About any mailbox.
-    pub fn about(session: &Session, table: Arc<Table>, view: Vec<u32>) -> Self {
+    pub fn about(session: &Session, table: Arc<Table>, view: Arc<Vec<u32>>) -> Self {
         Self {
             front: session.front.clone(),
             table,
@@ -81,7 +81,7 @@ impl Question {
 
     /// The same about another mailbox, all of it.
     pub fn elsewhere(&self, table: Arc<Table>) -> Self {
-        let view = table.iter().map(|message| message.uid.0).collect();
+        let view = table.uids().clone();
         let (saved, recent) = Default::default();
         Self { table, view, saved, recent, ..self.clone() }
     }

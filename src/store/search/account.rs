@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::codec::{Result, io};
 use super::content_set::ContentSet;
+use super::heads::Heads;
 use super::matches::Matches;
 use super::pending::sync_parent;
 use super::plan::{Group, Plan};
-use super::segment::Segment;
+use super::segment::{Documents, Segment};
 use super::terms::DocTerms;
 use super::write;
 use crate::base::id::{AccountId, ContentId, ModSeq};
@@ -130,7 +131,7 @@ impl Account {
         let mut covered: ContentSet = self.pending.docs.iter().map(|doc| doc.content).collect();
         for file in &self.segments {
             let segment = self.place.open(file)?;
-            covered.extend(segment.documents()?.0);
+            covered.extend(segment.documents()?.contents.iter().copied());
             if Some(file) == self.segments.last() && self.position.is_none() {
                 self.position = Some(segment.footer.position);
             }
@@ -152,18 +153,18 @@ impl Account {
     }
 
     /// What the plan hits, within either of the groups of parts.
-    pub fn search(&self, plan: &Plan, groups: &[Group]) -> Result<Matches> {
+    pub fn search(&self, heads: &Heads, plan: &Plan, groups: &[Group]) -> Result<Matches> {
         let mut matches = Matches::new(self.covered.clone().unwrap_or_default());
         for file in &self.segments {
-            let segment = self.place.open(file)?;
-            let (contents, partial) = segment.documents()?;
+            let segment = heads.open(&self.place.path(file))?;
+            let Documents { contents, partial } = segment.documents()?;
             let content = |number: u32| contents.get(number as usize).copied();
             for group in groups {
                 let hits = plan.find_in_segment(&segment, group)?;
                 matches.sure.extend(hits.sure.iter().filter_map(content));
                 matches.possible.extend(hits.possible.iter().filter_map(content));
             }
-            matches.possible.extend(partial.into_iter().filter_map(content));
+            matches.possible.extend(partial.iter().copied().filter_map(content));
         }
         for doc in &self.pending.docs {
             for group in groups {
@@ -266,6 +267,10 @@ impl Place {
         fs::rename(&new, &path).map_err(io("naming a segment"))?;
         sync_parent(&path)?;
         Ok(file)
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.0
     }
 
     /// Removes all segments.

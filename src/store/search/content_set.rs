@@ -37,6 +37,16 @@ impl ContentSet {
         self.0 -= &other.0;
     }
 
+    /// Those that are in both sets.
+    pub fn common(&self, other: &ContentSet) -> ContentSet {
+        ContentSet(&self.0 & &other.0)
+    }
+
+    /// Those that the other set does not have.
+    pub fn without(&self, other: &ContentSet) -> ContentSet {
+        ContentSet(&self.0 - &other.0)
+    }
+
     /// In rising order.
     pub fn iter(&self) -> impl Iterator<Item = ContentId> {
         self.0.iter().map(ContentId)

@@ -21,6 +21,7 @@
 mod account;
 mod codec;
 mod content_set;
+mod heads;
 mod matches;
 mod pending;
 mod plan;
@@ -40,6 +41,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use account::Account;
 use codec::io;
+use heads::Heads;
 use pending::Entry;
 use plan::{Group, Plan};
 use terms::{DocTerms, Part};
@@ -115,6 +117,7 @@ pub struct Index {
     dir: Option<PathBuf>,
     accounts: Mutex<HashMap<AccountId, Shared>>,
     writer: Mutex<Writer>,
+    heads: Heads,
 }
 
 struct Writer {
@@ -148,13 +151,15 @@ impl Index {
                 accounts.map(|(id, it)| (id, Arc::new(RwLock::new(it)))).collect(),
             ),
             writer: Mutex::new(Writer { last: opened.last, pending }),
+            heads: Heads::default(),
         })
     }
 
     /// An index without files, for tests.
     pub fn in_memory() -> Self {
         let writer = Writer { last: 0, pending: 0 };
-        Self { dir: None, accounts: Mutex::default(), writer: Mutex::new(writer) }
+        let writer = Mutex::new(writer);
+        Self { dir: None, accounts: Mutex::default(), writer, heads: Heads::default() }
     }
 
     /// How far the account is indexed: each content of its changes up to here is covered. Zero if
@@ -222,7 +227,8 @@ impl Index {
             return Ok(Matches::new(Arc::default()));
         }
         let plan = Plan::new(needle.as_str());
-        let found = self.loaded(&shared).and_then(|it| it.search(&plan, field.groups()));
+        let found = self.loaded(&shared);
+        let found = found.and_then(|it| it.search(&self.heads, &plan, field.groups()));
         match found {
             Ok(matches) => Ok(matches),
             Err(error) => {
@@ -241,7 +247,9 @@ impl Index {
         let number = writer.last;
         // First the file, so that after a crash neither half comes back without the other.
         self.save_with(Some((number, Entry::Forget(account))))?;
-        if self.dir.is_some() { write(&shared).place.remove() } else { Ok(()) }
+        let account = write(&shared);
+        self.heads.forget(account.place.dir());
+        if self.dir.is_some() { account.place.remove() } else { Ok(()) }
     }
 
     /// Removes everything, so that all accounts are indexed anew. Also to be called when the
@@ -254,7 +262,11 @@ impl Index {
         let number = writer.last;
         self.save_with(Some((number, Entry::ForgetAll)))?;
         if self.dir.is_some() {
-            accounts.values().try_for_each(|account| write(account).place.remove())?;
+            for account in accounts.values() {
+                let account = write(account);
+                self.heads.forget(account.place.dir());
+                account.place.remove()?;
+            }
         }
         Ok(())
     }
@@ -275,6 +287,7 @@ impl Index {
         if let Some(file) = place.merge(&files, |content| kept.contains(content))? {
             let mut account = write(&shared);
             account.merged(file);
+            self.heads.forget(place.dir());
             account.covered = Some(Arc::new(kept));
         }
         Ok(true)
@@ -367,7 +380,9 @@ impl Index {
             let (place, files) = segments(shared);
             let due = account::due(&files);
             let Some(file) = place.merge(due, |_| true)? else { return Ok(()) };
-            write(shared).merged(file);
+            let mut account = write(shared);
+            account.merged(file);
+            self.heads.forget(place.dir());
         }
     }
 

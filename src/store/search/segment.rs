@@ -9,11 +9,13 @@
 //! ```
 //!
 //! A search reads the signatures, and then of each block that may hold the needle the words; only
-//! where they do, the lists. Nothing stays in memory or open between two searches.
+//! where they do, the lists. Footer, documents and signatures of the segments that were searched
+//! last stay in memory ([`super::heads`]).
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use memchr::memmem;
 
@@ -123,6 +125,16 @@ impl Footer {
 pub(super) struct Segment {
     file: File,
     pub footer: Footer,
+    documents: OnceLock<Documents>,
+    signatures: OnceLock<Vec<u8>>,
+}
+
+/// What a segment is about.
+pub(super) struct Documents {
+    /// In the order of their numbers.
+    pub contents: Vec<ContentId>,
+    /// Numbers of those that were too large to be kept whole.
+    pub partial: Vec<u32>,
 }
 
 /// The hits of one pattern in one segment.
@@ -167,7 +179,16 @@ impl Segment {
         if checksum(&bytes) != sum {
             return Err(Error::Damaged("footer"));
         }
-        Ok(Self { file, footer: Footer::decode(&bytes)? })
+        let footer = Footer::decode(&bytes)?;
+        Ok(Self { file, footer, documents: OnceLock::new(), signatures: OnceLock::new() })
+    }
+
+    /// Bytes in memory once everything but the blocks was read.
+    pub fn weight(&self) -> usize {
+        let firsts: usize = self.footer.blocks.iter().map(|block| block.first.len()).sum();
+        let blocks = self.footer.blocks.len() * size_of::<Block>() + firsts;
+        let documents = self.footer.total as usize * size_of::<ContentId>();
+        blocks + documents + self.footer.signatures.len as usize
     }
 
     pub fn read(&self, span: Span, what: &'static str, out: &mut Vec<u8>) -> Result<()> {
@@ -177,8 +198,28 @@ impl Segment {
         if checksum(out) == span.checksum { Ok(()) } else { Err(Error::Damaged(what)) }
     }
 
-    /// The contents in the documents' order, and the numbers of those that are partial.
-    pub fn documents(&self) -> Result<(Vec<ContentId>, Vec<u32>)> {
+    pub fn documents(&self) -> Result<&Documents> {
+        match self.documents.get() {
+            Some(documents) => Ok(documents),
+            None => {
+                let read = self.read_documents()?;
+                Ok(self.documents.get_or_init(|| read))
+            }
+        }
+    }
+
+    fn signatures(&self) -> Result<&[u8]> {
+        match self.signatures.get() {
+            Some(signatures) => Ok(signatures),
+            None => {
+                let mut read = Vec::new();
+                self.read(self.footer.signatures, "signatures", &mut read)?;
+                Ok(self.signatures.get_or_init(|| read))
+            }
+        }
+    }
+
+    fn read_documents(&self) -> Result<Documents> {
         let mut bytes = Vec::new();
         self.read(self.footer.documents, "documents", &mut bytes)?;
         let reader = &mut Reader::new(&bytes, "documents");
@@ -191,7 +232,7 @@ impl Segment {
         while !reader.is_empty() {
             partial.push(reader.number()?);
         }
-        Ok((contents, partial))
+        Ok(Documents { contents, partial })
     }
 
     /// The words of a block between marks.
@@ -212,8 +253,7 @@ impl Segment {
     pub fn search(&self, pattern: &Pattern, parts: &[Part]) -> Result<Hits> {
         let total = self.footer.total;
         let mut hits = Hits::none(total);
-        let mut signatures = Vec::new();
-        self.read(self.footer.signatures, "signatures", &mut signatures)?;
+        let signatures = self.signatures()?;
         let mut scan = Scan { segment: self, signatures, words: Vec::new(), lists: Vec::new() };
         for &part in parts {
             let sure = &mut hits.sure;
@@ -250,7 +290,7 @@ const NEARLY_ALL: u32 = 1024;
 /// One search in one segment, with its buffers.
 struct Scan<'a> {
     segment: &'a Segment,
-    signatures: Vec<u8>,
+    signatures: &'a [u8],
     words: Vec<u8>,
     lists: Vec<u8>,
 }

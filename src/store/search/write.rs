@@ -8,7 +8,7 @@ use std::path::Path;
 use smallvec::SmallVec;
 
 use super::codec::{Error, Result, checksum, io, put, put_bytes};
-use super::segment::{Block, Footer, List, Lists, MAGIC, Segment, Span, signature};
+use super::segment::{Block, Documents, Footer, List, Lists, MAGIC, Segment, Span, signature};
 use super::terms::{DocTerms, MARK, SECTIONS, Section, Seeded};
 use crate::base::id::{ContentId, ModSeq};
 
@@ -51,9 +51,9 @@ pub(super) fn merge(
     let mut documents = Vec::new();
     let mut cursors = Vec::new();
     for segment in segments {
-        let (contents, partial) = segment.documents()?;
+        let Documents { contents, partial } = segment.documents()?;
         let mut numbers = Vec::with_capacity(contents.len());
-        for (number, content) in (0..).zip(contents) {
+        for (number, &content) in (0..).zip(contents) {
             let kept = keep(content).then_some(documents.len() as u32);
             numbers.push(kept);
             if kept.is_some() {
