@@ -49,7 +49,8 @@ impl Text {
     }
 }
 
-fn key(uid: &str) -> u64 {
+/// The key under which items of this UID are found (`Read::items_with_key`).
+pub fn key(uid: &str) -> u64 {
     XxHash3_64::oneshot(uid.as_bytes())
 }
 

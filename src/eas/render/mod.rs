@@ -3,6 +3,7 @@
 
 pub mod body;
 pub mod email;
+pub mod event;
 pub mod item;
 pub mod meeting_request;
 

@@ -1,0 +1,372 @@
+//! Exceptions: instances of a series that differ or do not take place. MS-ASCAL 2.2.2.20,
+//! 2.2.2.21; by AirSyncBase:InstanceId from 16.0 on.
+
+use super::time::{self, Times, read_instant};
+use super::write::{self, busy, sensitivity};
+use super::{EXCEPTIONS_MAX, attachments, location, notes, people, read, recurrence};
+use crate::eas::render::{Malformed, Supported, View};
+use crate::eas::version::Version;
+use crate::format::ical::{Component, Event, Property, Series, Time, Zones, override_at};
+use crate::format::wbxml::tags::{air_sync_base as b, calendar as c};
+use crate::format::wbxml::{Element, Writer};
+
+/// What belongs to the series and not to an instance.
+const OF_THE_SERIES: &[&str] = &["RRULE", "RDATE", "EXDATE", "EXRULE", "X-KONTOR-CALENDAR-TYPE"];
+
+/// What an instance inherits as long as it says nothing of its own.
+const INHERITED: &[&str] = &[
+    "SUMMARY",
+    "LOCATION",
+    "GEO",
+    "X-KONTOR-PLACE",
+    "DESCRIPTION",
+    "X-ALT-DESC",
+    "CATEGORIES",
+    "CLASS",
+    "TRANSP",
+    "X-MICROSOFT-CDO-BUSYSTATUS",
+    "STATUS",
+    "X-KONTOR-MEETING-STATUS",
+];
+
+/// The same for phones that can tell it of an instance, from 14.0 on.
+const INHERITED_LATER: &[&str] = &[
+    "ATTENDEE",
+    "X-MICROSOFT-CDO-REPLYTIME",
+    "X-KONTOR-RESPONSE-TYPE",
+    "X-MICROSOFT-ONLINEMEETINGCONFLINK",
+    "X-MICROSOFT-ONLINEMEETINGEXTERNALLINK",
+];
+
+/// Writes Exceptions, if the series has any.
+pub(super) fn write(out: &mut Writer, series: &Series, master: &Event<'_>, view: &View<'_>) {
+    if recurrence::pattern(master).is_none() {
+        return;
+    }
+    let mut gone = master.exceptions();
+    gone.truncate(EXCEPTIONS_MAX);
+    let changed: Vec<(Event<'_>, Time)> = series
+        .overrides()
+        .map(|event| Event::new(event, master.zones))
+        .filter_map(|event| Some((event, event.recurrence_id()?)))
+        .take(EXCEPTIONS_MAX - gone.len())
+        .collect();
+    if gone.is_empty() && changed.is_empty() {
+        return;
+    }
+    out.open(c::EXCEPTIONS);
+    for id in gone {
+        out.open(c::EXCEPTION);
+        out.number(c::DELETED, 1);
+        write_id(out, &id, master, view);
+        out.close();
+    }
+    for (event, id) in changed {
+        out.open(c::EXCEPTION);
+        write_id(out, &id, master, view);
+        write_changed(out, &event, master, view);
+        out.close();
+    }
+    out.close();
+}
+
+/// The original start.
+fn write_id(out: &mut Writer, id: &Time, master: &Event<'_>, view: &View<'_>) {
+    let id = in_kind(id, master);
+    let text = time::wire(&id, master.zones);
+    let by_instance = view.version >= Version::V16_0;
+    out.text(if by_instance { b::INSTANCE_ID } else { c::EXCEPTION_START_TIME }, &text);
+}
+
+/// An original start as the series tells its own: a date for days, else a time, where a bare
+/// date means the instance of that day.
+fn in_kind(id: &Time, master: &Event<'_>) -> Time {
+    let Some(start) = master.start() else { return id.clone() };
+    match (start.is_date(), id.is_date()) {
+        (true, false) => Time::date(id.at.date()),
+        (false, true) => start.at(id.at.date().to_datetime(start.at.time())),
+        _ => id.clone(),
+    }
+}
+
+/// Only what differs from the series; what the series has and the instance has not is sent
+/// empty (CAL_R539).
+fn write_changed(out: &mut Writer, event: &Event<'_>, master: &Event<'_>, view: &View<'_>) {
+    let (own, whole) = (event.component, master.component);
+    let (start, end) = time::bounds(event, Some(master), view);
+    out.text(c::START_TIME, &start);
+    out.text(c::END_TIME, &end);
+    out.text(c::DT_STAMP, &write::stamp(event, view));
+    let subject = own.text_of("SUMMARY");
+    if subject != whole.text_of("SUMMARY") {
+        out.text(c::SUBJECT, &subject.unwrap_or_default());
+    }
+    if event.is_all_day() != master.is_all_day() {
+        out.number(c::ALL_DAY_EVENT, u8::from(event.is_all_day()));
+    }
+    if !location::same(own, whole) {
+        location::write(out, own, view, true);
+    }
+    if !notes::same(own, whole) {
+        notes::write(out, own, view);
+    }
+    if sensitivity(own) != sensitivity(whole) {
+        out.number(c::SENSITIVITY, sensitivity(own));
+    }
+    let (mine, theirs) = (busy(event.busy(), view.version), busy(master.busy(), view.version));
+    if mine != theirs {
+        out.number(c::BUSY_STATUS, mine);
+    }
+    match event.reminder() {
+        same if same == master.reminder() => {}
+        Some(minutes) => out.number(c::REMINDER, minutes),
+        None => out.empty(c::REMINDER),
+    }
+    if write::category_list(own) != write::category_list(whole) {
+        write::categories(out, own, true);
+    }
+    let status = people::meeting_status(event, view);
+    if status != people::meeting_status(master, view) {
+        out.number(c::MEETING_STATUS, status);
+    }
+    write_later(out, event, master, view);
+}
+
+/// What exceptions have from 14.0 on, and files from 16.0 on.
+fn write_later(out: &mut Writer, event: &Event<'_>, master: &Event<'_>, view: &View<'_>) {
+    let (own, whole) = (event.component, master.component);
+    if view.version < Version::V14_0 {
+        return;
+    }
+    if !event.attendees().eq(master.attendees()) {
+        match event.attendees().next() {
+            Some(_) => people::write_attendees(out, event, view),
+            None => out.empty(c::ATTENDEES),
+        }
+    }
+    let response = people::response_type(event, view);
+    if response != people::response_type(master, view) {
+        out.number(c::RESPONSE_TYPE, response);
+    }
+    let reply = "X-MICROSOFT-CDO-REPLYTIME";
+    if own.value_of(reply) != whole.value_of(reply)
+        && let Some(at) = own.first(reply).and_then(Time::read)
+    {
+        out.text(c::APPOINTMENT_REPLY_TIME, &time::wire(&at, event.zones));
+    }
+    if write::ONLINE.iter().any(|(name, _)| own.value_of(name) != whole.value_of(name)) {
+        write::online(out, own, view);
+    }
+    if !attachments::same(own, whole) {
+        let uid = own.text_of("UID").unwrap_or_default();
+        attachments::write(out, own, &uid, view);
+    }
+}
+
+/// Reads Exceptions. They are all there (up to 14.1) or none is told of: a series that is told
+/// without them keeps its own, unless it has become another one.
+pub(super) fn read(
+    series: &mut Series,
+    data: &Element,
+    view: &View<'_>,
+    begun_anew: bool,
+) -> Result<(), Malformed> {
+    let recurs = series.master().is_some_and(recurrence::has_rule);
+    let sent = data.child(c::EXCEPTIONS).filter(|_| recurs);
+    if begun_anew || (sent.is_some() && view.version < Version::V16_0) {
+        forget_all(series, sent, view);
+    }
+    let Some(exceptions) = sent else { return Ok(()) };
+    for exception in exceptions.all(c::EXCEPTION).take(EXCEPTIONS_MAX) {
+        let id = [c::EXCEPTION_START_TIME, b::INSTANCE_ID];
+        let id = id.into_iter().find_map(|tag| exception.text_of(tag));
+        let Some(id) = id.and_then(|text| original(series, text, view)) else { continue };
+        if exception.text_of(c::DELETED).map(str::trim) == Some("1") {
+            remove(series, &id, view);
+        } else {
+            put(series, &id, exception, view, true);
+        }
+    }
+    Ok(())
+}
+
+/// One instance, or its removal (16.0 and later).
+pub(super) fn change_one(
+    series: &mut Series,
+    instance: &str,
+    data: Option<&Element>,
+    view: &View<'_>,
+) -> Result<(), Malformed> {
+    if !series.master().is_some_and(recurrence::has_rule) {
+        return Err(Malformed("the event is no series"));
+    }
+    let id = original(series, instance, view).ok_or(Malformed("InstanceId is no time"))?;
+    match data {
+        Some(data) => put(series, &id, data, view, false),
+        None => remove(series, &id, view),
+    }
+    Ok(())
+}
+
+/// The original start that a phone means, told as the series tells its own.
+fn original(series: &Series, text: &str, view: &View<'_>) -> Option<Time> {
+    let at = read_instant(text)?;
+    let zones = series.zones(view.zone);
+    let master = Event::new(series.master()?, &zones);
+    let start = master.start()?;
+    let (zone, _) = master.zone();
+    if start.is_date() {
+        return Some(Time::date(time::day_of(at, &zone, view.version)));
+    }
+    Some(start.at(Time::zoned(at, &zone, Some("x")).at))
+}
+
+/// Drops exceptions that the phone no longer has, and with `begun_anew` all of them. Changed
+/// instances that it still has stay for now, for what it does not know of.
+fn forget_all(series: &mut Series, sent: Option<&Element>, view: &View<'_>) {
+    let zones = series.zones(view.zone);
+    let told: Vec<Time> = sent
+        .into_iter()
+        .flat_map(|exceptions| exceptions.all(c::EXCEPTION).take(EXCEPTIONS_MAX))
+        .filter(|exception| exception.text_of(c::DELETED).map(str::trim) != Some("1"))
+        .filter_map(|exception| original(series, exception.text_of(c::EXCEPTION_START_TIME)?, view))
+        .collect();
+    let kept: Vec<Component> =
+        told.iter().filter_map(|id| override_at(series, &zones, id)).cloned().collect();
+    let orphans_only = !series.calendar.children("VEVENT").any(|event| !event.has("RECURRENCE-ID"));
+    if !orphans_only {
+        series.calendar.components.retain(|event| {
+            !event.is("VEVENT") || !event.has("RECURRENCE-ID") || kept.contains(event)
+        });
+    }
+    if let Some(master) = series.master_mut() {
+        master.remove("EXDATE");
+    }
+}
+
+/// The instance does not take place.
+fn remove(series: &mut Series, id: &Time, view: &View<'_>) {
+    let zones = series.zones(view.zone);
+    take(series, &zones, id);
+    let Some(master) = series.master_mut() else { return };
+    let gone = Event::new(master, &zones).exceptions();
+    if !gone.iter().any(|other| is_same(other, id, &zones)) {
+        master.push(id.property("EXDATE"));
+    }
+}
+
+/// Takes the changed instance out of the text.
+fn take(series: &mut Series, zones: &Zones, id: &Time) -> Option<Component> {
+    let found = override_at(series, zones, id)?.clone();
+    let at = series.calendar.components.iter().position(|event| *event == found)?;
+    Some(series.calendar.components.remove(at))
+}
+
+fn is_same(a: &Time, b: &Time, zones: &Zones) -> bool {
+    if a.is_date() || b.is_date() {
+        a.at.date() == b.at.date()
+    } else {
+        zones.instant(a) == zones.instant(b)
+    }
+}
+
+/// Puts what a phone says of an instance into the text. `whole`: what it leaves out is as the
+/// series has it; else as the instance had it.
+fn put(series: &mut Series, id: &Time, data: &Element, view: &View<'_>, whole: bool) {
+    let mut zones = series.zones(view.zone);
+    let old = take(series, &zones, id);
+    let uid = series.uid();
+    let Some(master) = series.master() else { return };
+    let mut event = match old {
+        Some(mut old) => {
+            if whole {
+                inherit(&mut old, master, view);
+            }
+            old
+        }
+        None => fresh(master, id, &zones),
+    };
+    if whole {
+        let plain = fresh(master, id, &zones);
+        let plain = Event::new(&plain, &zones);
+        if let Some((start, end)) = plain.start().zip(plain.end()) {
+            let zone = zones.zone_of(&start);
+            read::set_times(&mut event, &Times { start, end, zone }, &zones);
+        }
+    }
+    let master = Event::new(master, &zones);
+    let times = times(data, &Event::new(&event, &zones), &master, view);
+    time::define(series, &times, &mut zones);
+    read::set_times(&mut event, &times, &zones);
+    read::contents(&mut event, data, &uid, &zones, view, &Supported::Nothing);
+    let stamp = data.text_of(c::DT_STAMP).and_then(read_instant).unwrap_or(time::now(view));
+    event.set_value("DTSTAMP", Some(&time::compact(stamp)));
+    series.calendar.components.push(event);
+    drop_exdate(series, id, &zones);
+}
+
+/// The times of an exception stand in the zone of its series, which has the blob.
+fn times(data: &Element, event: &Event<'_>, master: &Event<'_>, view: &View<'_>) -> Times {
+    let mut times = time::read(data, Some(event), view, &Supported::Nothing);
+    let zone = master.zone();
+    let day = data.text_of(c::ALL_DAY_EVENT).map(str::trim) == Some("1") || event.is_all_day();
+    if times.start.is_date() && day && !master.is_all_day() {
+        for (time, tag) in [(&mut times.start, c::START_TIME), (&mut times.end, c::END_TIME)] {
+            if let Some(at) = data.text_of(tag).and_then(read_instant) {
+                *time = Time::date(time::day_of(at, &zone.0, view.version));
+            }
+        }
+    }
+    times
+}
+
+/// An instance that is as the series says.
+fn fresh(master: &Component, id: &Time, zones: &Zones) -> Component {
+    let mut event = master.clone();
+    OF_THE_SERIES.iter().for_each(|name| event.remove(name));
+    let series = Event::new(master, zones);
+    event.set(id.property("RECURRENCE-ID"));
+    event.set(id.property("DTSTART"));
+    let length = series.start_at().zip(series.end_at()).map(|(a, b)| b.duration_since(a));
+    if event.has("DTEND") {
+        let end = match (series.start(), series.end()) {
+            (Some(start), Some(end)) if id.is_date() => {
+                id.at(id.at.checked_add(end.at.duration_since(start.at)).unwrap_or(id.at))
+            }
+            _ => {
+                let at = zones.instant(id);
+                let end = length.and_then(|length| at.checked_add(length).ok()).unwrap_or(at);
+                Time::zoned(end, &zones.zone_of(id), id.tzid())
+            }
+        };
+        event.set(end.property("DTEND"));
+    }
+    event
+}
+
+/// Gives an instance what the series has now.
+fn inherit(event: &mut Component, master: &Component, view: &View<'_>) {
+    let own_alarm = |part: &Component| part.is("VALARM");
+    let later = if view.version >= Version::V14_0 { INHERITED_LATER } else { &[] };
+    let inherited = |line: &&Property| INHERITED.iter().chain(later).any(|name| line.is(name));
+    event.properties.retain(|line| !inherited(&line));
+    event.properties.extend(master.properties.iter().filter(inherited).cloned());
+    event.components.retain(|part| !own_alarm(part));
+    event.components.extend(master.components.iter().filter(|part| own_alarm(part)).cloned());
+}
+
+/// An instance that takes place after all.
+fn drop_exdate(series: &mut Series, id: &Time, zones: &Zones) {
+    let Some(master) = series.master_mut() else { return };
+    let hit = |line: &Property| {
+        line.is("EXDATE") && Time::read_all(line).iter().any(|other| is_same(other, id, zones))
+    };
+    if !master.properties.iter().any(hit) {
+        return;
+    }
+    let left: Vec<Time> = Event::new(master, zones).exceptions();
+    master.remove("EXDATE");
+    for time in left.iter().filter(|time| !is_same(time, id, zones)) {
+        master.push(time.property("EXDATE"));
+    }
+}

@@ -1,0 +1,121 @@
+//! Instances by InstanceId, from 16.0 on.
+
+use super::*;
+use crate::format::wbxml::tags::air_sync_base as b;
+
+fn daily() -> String {
+    let sent = data(vec![
+        el(c::TIMEZONE, &blob("Europe/Berlin")),
+        el(c::START_TIME, "20260601T120000Z"),
+        el(c::END_TIME, "20260601T130000Z"),
+        el(c::SUBJECT, "Daily"),
+        el(c::REMINDER, "10"),
+        of(c::RECURRENCE, vec![el(c::TYPE, "0"), el(c::INTERVAL, "1"), el(c::OCCURRENCES, "5")]),
+    ]);
+    with(Version::V16_1, |view| create(&sent, view)).unwrap().text
+}
+
+fn change(text: &str, instance: &str, data: Option<&Element>) -> String {
+    with(Version::V16_1, |view| update_instance(text, instance, data, view)).unwrap().text
+}
+
+fn shown_to(text: &str) -> Element {
+    with(Version::V16_1, |view| shown(text, view))
+}
+
+#[test]
+fn one_is_changed_again_and_again() {
+    let new = data(vec![
+        el(c::SUBJECT, "One"),
+        el(c::START_TIME, "20260603T140000Z"),
+        el(c::END_TIME, "20260603T143000Z"),
+    ]);
+    let text = change(&daily(), "20260603T120000Z", Some(&new));
+    let again = shown_to(&text);
+    let found = exceptions(&again);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].text_of(b::INSTANCE_ID), Some("20260603T120000Z"));
+    assert!(!found[0].has(c::EXCEPTION_START_TIME));
+    assert_eq!(found[0].text_of(c::SUBJECT), Some("One"));
+    assert_eq!(found[0].text_of(c::END_TIME), Some("20260603T143000Z"));
+    assert!(!found[0].has(c::REMINDER), "inherited");
+    // What a second change does not name stays as the first left it.
+    let more = data(vec![Element::new(c::REMINDER), el(b::LOCATION, "")]);
+    let text = change(&text, "2026-06-03T12:00:00.000Z", Some(&more));
+    let again = shown_to(&text);
+    let found = exceptions(&again);
+    assert_eq!((found.len(), found[0].text_of(c::SUBJECT)), (1, Some("One")));
+    assert_eq!(found[0].text_of(c::REMINDER), Some(""));
+    assert_eq!(found[0].text_of(c::START_TIME), Some("20260603T140000Z"));
+}
+
+#[test]
+fn one_is_deleted_and_comes_back() {
+    let text = change(&daily(), "20260603T120000Z", Some(&data(vec![el(c::SUBJECT, "One")])));
+    let gone = change(&text, "20260603T120000Z", None);
+    assert!(!gone.contains("RECURRENCE-ID"), "{gone}");
+    let again = change(&gone, "20260603T120000Z", None);
+    let shown = shown_to(&again);
+    assert_eq!(exceptions(&shown).len(), 1);
+    assert_eq!(exceptions(&shown)[0].text_of(c::DELETED), Some("1"));
+    let flag = data(vec![el(c::DELETED, "1")]);
+    assert_eq!(change(&text, "20260603T120000Z", Some(&flag)), gone);
+    let back = change(&again, "20260603T120000Z", Some(&data(vec![el(c::SUBJECT, "Back")])));
+    assert!(!back.contains("EXDATE"), "{back}");
+}
+
+#[test]
+fn the_series_goes_on_as_it_was() {
+    let text = change(&daily(), "20260603T120000Z", Some(&data(vec![el(c::SUBJECT, "One")])));
+    let renamed = with(Version::V16_1, |view| {
+        update(&text, &data(vec![el(c::SUBJECT, "All")]), view, &Supported::Nothing).unwrap().text
+    });
+    let shown = shown_to(&renamed);
+    assert_eq!(shown.text_of(c::SUBJECT), Some("All"));
+    assert_eq!(exceptions(&shown)[0].text_of(c::SUBJECT), Some("One"));
+}
+
+#[test]
+fn instances_of_days_are_dates() {
+    let sent = data(vec![
+        el(c::ALL_DAY_EVENT, "1"),
+        el(c::START_TIME, "20260601T000000Z"),
+        el(c::END_TIME, "20260602T000000Z"),
+        of(c::RECURRENCE, vec![el(c::TYPE, "0"), el(c::INTERVAL, "1")]),
+    ]);
+    let text = with(Version::V16_0, |view| create(&sent, view)).unwrap().text;
+    let text = change(&text, "20260603T000000Z", None);
+    assert!(text.contains("EXDATE;VALUE=DATE:20260603"), "{text}");
+    let text = change(&text, "20260604T000000Z", Some(&data(vec![el(c::SUBJECT, "x")])));
+    assert!(text.contains("RECURRENCE-ID;VALUE=DATE:20260604"), "{text}");
+    let shown = shown_to(&text);
+    assert_eq!(exceptions(&shown)[1].text_of(c::START_TIME), Some("20260604T000000Z"));
+    assert_eq!(exceptions(&shown)[1].text_of(c::END_TIME), Some("20260605T000000Z"));
+}
+
+#[test]
+fn what_is_no_instance_is_refused() {
+    with(Version::V16_1, |view| {
+        assert!(update_instance(&daily(), "soon", None, view).is_err());
+        let single = create(&noon(vec![]), view).unwrap().text;
+        assert!(update_instance(&single, "20260601T120000Z", None, view).is_err());
+        assert!(update_instance("nothing", "20260601T120000Z", None, view).is_err());
+    });
+}
+
+#[test]
+fn a_file_of_one_instance() {
+    let add = data(vec![of(
+        b::ATTACHMENTS,
+        vec![of(
+            b::ADD,
+            vec![el(b::CLIENT_ID, "1"), el(b::DISPLAY_NAME, "a.txt"), el(b::CONTENT, "aGVsbG8=")],
+        )],
+    )]);
+    let text = change(&daily(), "20260603T120000Z", Some(&add));
+    let shown = shown_to(&text);
+    assert!(!shown.has(b::ATTACHMENTS));
+    let files = exceptions(&shown)[0].child(b::ATTACHMENTS).unwrap();
+    let reference = files.child(b::ATTACHMENT).unwrap().text_of(b::FILE_REFERENCE).unwrap();
+    assert_eq!(attachment(&text, reference).unwrap().0, "hello");
+}
