@@ -1,7 +1,7 @@
 //! One entrance for the classes that are standard texts.
 
 use crate::domain::item::Text;
-use crate::eas::render::{Malformed, Supported, Unrenderable, View};
+use crate::eas::render::{Malformed, Supported, Unrenderable, View, event};
 use crate::format::wbxml::{Element, Writer};
 use crate::store::rows::collection::CollectionKind;
 
@@ -12,14 +12,18 @@ pub fn render(
     text: &str,
     view: &View<'_>,
 ) -> Result<(), Unrenderable> {
-    let _ = (out, text, view);
-    Err(Unrenderable(format!("{kind:?}")))
+    match kind {
+        CollectionKind::Calendar => event::render(out, text, view),
+        _ => Err(Unrenderable(format!("{kind:?}"))),
+    }
 }
 
 /// A new item of a phone.
 pub fn create(kind: CollectionKind, data: &Element, view: &View<'_>) -> Result<Text, Malformed> {
-    let _ = (data, view, kind);
-    Err(Malformed("not yet"))
+    match kind {
+        CollectionKind::Calendar => event::create(data, view),
+        _ => Err(Malformed("not yet")),
+    }
 }
 
 /// A phone's change of an item.
@@ -30,8 +34,10 @@ pub fn update(
     view: &View<'_>,
     supported: &Supported,
 ) -> Result<Text, Malformed> {
-    let _ = (kind, old, data, view, supported);
-    Err(Malformed("not yet"))
+    match kind {
+        CollectionKind::Calendar => event::update(old, data, view, supported),
+        _ => Err(Malformed("not yet")),
+    }
 }
 
 /// A phone's change, or removal, of one instance of a series (16.0 and later).
@@ -42,8 +48,10 @@ pub fn update_instance(
     data: Option<&Element>,
     view: &View<'_>,
 ) -> Result<Text, Malformed> {
-    let _ = (kind, old, instance, data, view);
-    Err(Malformed("not yet"))
+    match kind {
+        CollectionKind::Calendar => event::update_instance(old, instance, data, view),
+        _ => Err(Malformed("only events have instances")),
+    }
 }
 
 /// What a phone shows of an item that cannot be rendered: that it is there, and why it is not
