@@ -13,6 +13,7 @@ use crate::delivery::recipient::Wish;
 use crate::delivery::{Envelope, Refusal, Trace};
 use crate::domain::message::{self, FlagNames, Prepared, Stored};
 use crate::domain::{mailbox, quota};
+use crate::store::rows::flags::Flags;
 use crate::store::{Read, Store, Tx};
 
 /// All that is needed to take a message.
@@ -30,6 +31,17 @@ pub(super) struct Posting {
     pub reports: Vec<(AccountId, Prepared)>,
     /// What is done beside the delivery.
     pub arrival: Arrival,
+    /// What who submitted it keeps.
+    pub copy: SentCopy,
+}
+
+/// A copy of a message in its sender's mailbox for sent mail.
+pub(super) enum SentCopy {
+    None,
+    /// The message as the recipients get it.
+    Same,
+    /// One of its own, which tells whom the others do not hear of.
+    Own(Box<Prepared>),
 }
 
 /// Takes a message: when this returns `Ok`, it is durable in every mailbox and in the queue.
@@ -37,26 +49,19 @@ pub(super) async fn post(store: &Store, posting: Posting) -> Result<(), Refusal>
     store.write(move |tx| deliver(tx, posting)).await
 }
 
-fn deliver(tx: &mut Tx<'_>, posting: Posting) -> Result<(), Refusal> {
-    let size = posting.message.size();
-    let stored = message::store_content(tx, posting.message)?;
+/// The same within a transaction. A refusal comes before anything is written.
+pub(super) fn deliver(tx: &mut Tx<'_>, posting: Posting) -> Result<(), Refusal> {
     let targets = Targets::of(&posting.envelope);
+    check_room(tx, &posting, &targets)?;
+    let stored = message::store_content(tx, posting.message)?;
+    if let Some(account) = posting.account {
+        keep(tx, account, posting.copy, &stored)?;
+    }
     let mut waiting = targets.elsewhere;
-    let mut full = 0;
     for account in &targets.direct {
-        if quota::usage(tx, *account)?.fits(size) {
-            add(tx, *account, &stored, &posting.arrival)?;
-        } else {
-            full += 1;
-        }
+        add(tx, *account, &stored, &posting.arrival)?;
     }
     spread(tx, &targets.members, &stored, &posting.arrival, &mut waiting)?;
-    if full > 0 {
-        // Nothing of this transaction stays. The only recipient learns that the mailbox is
-        // full; of several, each is asked again by RCPT when the client tries once more.
-        let alone = posting.envelope.recipients.len() == 1;
-        return Err(if alone { Refusal::OverQuota } else { Refusal::BecameFull });
-    }
     let outgoing = Outgoing {
         envelope: &posting.envelope,
         trace: &posting.trace,
@@ -92,6 +97,52 @@ pub(super) fn spread<'a>(
             Some(full) => waiting.extend(Wish::plain(&full.address)),
         }
     }
+    Ok(())
+}
+
+/// Whether everybody who was named has room for the message.
+fn check_room(tx: &Tx<'_>, posting: &Posting, targets: &Targets) -> Result<(), Refusal> {
+    let size = posting.message.size();
+    let copy = match &posting.copy {
+        SentCopy::None => 0,
+        SentCopy::Same => size,
+        SentCopy::Own(own) => own.size(),
+    };
+    if let Some(sender) = posting.account.filter(|_| copy > 0) {
+        let twice = if targets.direct.contains(&sender) { size } else { 0 };
+        if !quota::usage(tx, sender)?.fits(copy + twice) {
+            return Err(Refusal::NoRoomForCopy);
+        }
+    }
+    for account in &targets.direct {
+        if !quota::usage(tx, *account)?.fits(size) {
+            // The only recipient learns that the mailbox is full; of several, each is asked
+            // again by RCPT when the client tries once more.
+            let alone = posting.envelope.recipients.len() == 1;
+            return Err(if alone { Refusal::OverQuota } else { Refusal::BecameFull });
+        }
+    }
+    Ok(())
+}
+
+/// Puts the sender's own copy away, read.
+fn keep(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    copy: SentCopy,
+    stored: &Stored,
+) -> Result<(), Refusal> {
+    let own;
+    let stored = match copy {
+        SentCopy::None => return Ok(()),
+        SentCopy::Same => stored,
+        SentCopy::Own(prepared) => {
+            own = message::store_content(tx, *prepared)?;
+            &own
+        }
+    };
+    let sent = mailbox::for_sent(tx, account)?;
+    message::add(tx, sent.id, stored, &FlagNames::system(Flags::SEEN), None)?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 //! beside being mail ([`arrival`]): invitations, and answers of those who are away. What the
 //! server writes itself comes out of the [`outbox`].
 
+pub mod addressees;
 mod arrival;
 pub mod dsn;
 pub mod incoming;
@@ -50,6 +51,9 @@ pub enum Refusal {
     RelayDenied,
     #[error("over quota")]
     OverQuota,
+    /// The sender's own mailbox has no room for the copy that is to be kept.
+    #[error("no room for the copy of sent mail")]
+    NoRoomForCopy,
     /// Some recipients of several have become full; trying again sorts them out.
     #[error("a mailbox is full")]
     BecameFull,

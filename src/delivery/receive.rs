@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::base::limits;
 use crate::delivery::arrival::Arrival;
-use crate::delivery::local::{Posting, post};
+use crate::delivery::local::{Posting, SentCopy, post};
 use crate::delivery::{Envelope, Message, Refusal, Trace, dsn, trace};
 use crate::format::mime::Submission as Header;
 use crate::store::Store;
@@ -26,9 +26,18 @@ pub async fn receive(
     let raw = message.clone();
     let message = message.prepare(prefix).await?;
     let arrival = Arrival::of(&raw, message.record(), envelope.sender()).await?;
-    let account = None;
-    let posting =
-        Posting { envelope, trace, account, message, outgoing_prefix, body_size, reports, arrival };
+    let (account, copy) = (None, SentCopy::None);
+    let posting = Posting {
+        envelope,
+        trace,
+        account,
+        message,
+        outgoing_prefix,
+        body_size,
+        reports,
+        copy,
+        arrival,
+    };
     post(store, posting).await
 }
 

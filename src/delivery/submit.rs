@@ -7,13 +7,14 @@ use bytes::Bytes;
 
 use crate::base::address::EmailAddress;
 use crate::base::id::AccountId;
+use crate::delivery::addressees::Unreachable;
 use crate::delivery::arrival::Arrival;
-use crate::delivery::local::{Posting, post};
+use crate::delivery::local::{Posting, SentCopy, deliver};
 use crate::delivery::receive::{check_loop, only_recipient, pass_on_mark};
 use crate::delivery::{Envelope, Message, Refusal, Trace, dsn, trace};
 use crate::domain::directory;
 use crate::format::mime::{Submission as Header, without_fields};
-use crate::store::{Read, Store};
+use crate::store::{Read, Store, Tx};
 
 /// Whether a member may use this envelope sender.
 pub fn check_sender(
@@ -37,6 +38,39 @@ pub async fn submit(
     message: Message,
     trace: Trace,
 ) -> Result<(), Refusal> {
+    let ready = prepare(store, account, envelope, message, trace, Wishes::default()).await?;
+    store.write(move |tx| ready.post(tx)).await
+}
+
+/// What a member wants besides that the message is sent.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// A copy in the mailbox for sent mail, with its Bcc.
+    pub keep: bool,
+    /// Recipients that there are not: the member gets a report that names them.
+    pub unreachable: Vec<Unreachable>,
+}
+
+/// A member's message that was checked, and needs nothing but its transaction.
+pub struct Ready(Posting);
+
+impl Ready {
+    /// Takes the message together with whatever else the transaction does. A refusal comes
+    /// before anything is written.
+    pub fn post(self, tx: &mut Tx<'_>) -> Result<(), Refusal> {
+        deliver(tx, self.0)
+    }
+}
+
+/// Checks a member's message and does the costly part of taking it.
+pub async fn prepare(
+    store: &Store,
+    account: AccountId,
+    envelope: Envelope,
+    message: Message,
+    trace: Trace,
+    wishes: Wishes,
+) -> Result<Ready, Refusal> {
     let header = message.look(Header::read).await?;
     let author = check(&store.read(), account, &envelope, &header)?;
     check_loop(&header, &envelope)?;
@@ -45,16 +79,34 @@ pub async fn submit(
     let received = trace.received(envelope.mail.smtputf8, only_recipient(&envelope)) + &added;
     let prefix = trace::return_path(envelope.sender()) + &received;
     let outgoing_prefix = Bytes::from(pass_on_mark(&envelope) + &received);
-    let reports = dsn::delivered(store, &envelope, &message, &header, &trace).await?;
+    let mut reports = dsn::delivered(store, &envelope, &message, &header, &trace).await?;
+    if !wishes.unreachable.is_empty() {
+        let lost = &wishes.unreachable;
+        let report = dsn::undelivered(&envelope, &author, lost, &message, &header, &trace).await?;
+        reports.push((account, report));
+    }
+    let copy = match (wishes.keep, header.bcc.is_empty()) {
+        (false, _) => SentCopy::None,
+        (true, true) => SentCopy::Same,
+        (true, false) => SentCopy::Own(Box::new(message.clone().prepare(added).await?)),
+    };
     let message = without_bcc(message, header).await?;
     let body_size = message.size();
     let raw = message.clone();
     let message = message.prepare(prefix).await?;
     let arrival = Arrival::of(&raw, message.record(), envelope.sender()).await?;
     let account = Some(account);
-    let posting =
-        Posting { envelope, trace, account, message, outgoing_prefix, body_size, reports, arrival };
-    post(store, posting).await
+    Ok(Ready(Posting {
+        envelope,
+        trace,
+        account,
+        message,
+        outgoing_prefix,
+        body_size,
+        reports,
+        copy,
+        arrival,
+    }))
 }
 
 /// Checks that everybody the message claims to be from is this member. The answer is the

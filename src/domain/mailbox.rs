@@ -82,6 +82,19 @@ pub fn with_use(
     Ok(read.mailboxes(account)?.into_iter().find(|mailbox| mailbox.special_use == Some(wanted)))
 }
 
+/// Where an account keeps what it sent: the mailbox with that use, else one of the usual name,
+/// else a new one. Somebody may have removed it.
+pub fn for_sent(tx: &mut Tx<'_>, account: AccountId) -> Result<Mailbox> {
+    let (name, special_use) = ("Sent", SpecialUse::Sent);
+    if let Some(mailbox) = with_use(tx, account, special_use)? {
+        return Ok(mailbox);
+    }
+    match tx.mailbox_named(account, name)? {
+        Some(id) => require(tx, id),
+        None => create(tx, account, name, Some(special_use)),
+    }
+}
+
 /// Makes a mailbox and, as RFC 9051 §6.3.4 asks, the levels above it that do not exist yet.
 /// Fails with `Exists`; a special use that another mailbox has already is `Invalid`.
 pub fn create(

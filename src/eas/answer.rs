@@ -130,7 +130,7 @@ impl From<DecodeError> for Failure {
 /// The HTTP status that says a common status to a version that has none (MS-ASCMD 2.2.2).
 fn http_of(common: u16) -> StatusCode {
     match common {
-        common::QUOTA => StatusCode::INSUFFICIENT_STORAGE,
+        common::QUOTA | common::SEND_QUOTA => StatusCode::INSUFFICIENT_STORAGE,
         common::SERVER_ERROR | common::SUBMISSION_FAILED => StatusCode::INTERNAL_SERVER_ERROR,
         common::SERVER_ERROR_RETRY => StatusCode::SERVICE_UNAVAILABLE,
         126..=131 | common::NOT_FULLY_PROVISIONABLE | 145 | common::TOO_MANY_DEVICES => {

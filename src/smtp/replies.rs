@@ -10,6 +10,7 @@ pub(super) fn refusal(why: &Refusal) -> Reply {
         Refusal::UnknownRecipient => Reply::new(550, (1, 1), "No such recipient here"),
         Refusal::RelayDenied => Reply::new(550, (7, 1), "Relaying denied"),
         Refusal::OverQuota => Reply::new(552, (2, 2), "Mailbox is full"),
+        Refusal::NoRoomForCopy => Reply::new(552, (2, 2), "Your mailbox is full"),
         Refusal::BecameFull => Reply::new(452, (2, 2), "A mailbox became full, try again"),
         Refusal::TooLarge { limit } => too_large(*limit),
         Refusal::Flawed(flaw) => Reply::new(554, (6, 0), format!("Message refused: {flaw}")),

@@ -7,6 +7,7 @@ mod get_item_estimate;
 mod item_operations;
 mod ping;
 mod provision;
+mod send_mail;
 mod settings;
 mod sync;
 
@@ -27,6 +28,7 @@ pub async fn run(command: Command, session: Session) -> Result<Answer, Failure> 
         Command::Ping => ping::run(session).await,
         Command::Provision => provision::run(session).await,
         Command::Settings => settings::run(session).await,
+        Command::SendMail => send_mail::run(session).await,
         Command::Sync => sync::run(session).await,
         _ => Err(Failure::Common(common::COMMAND_NOT_SUPPORTED)),
     }
