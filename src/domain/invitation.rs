@@ -1,12 +1,15 @@
 //! Invitations and answers: what arrives with mail, and how somebody answers.
 
 use crate::base::id::{AccountId, MailboxId, Uid};
-use crate::domain::calendar::{account, home};
+use crate::base::uidset::UidSet;
+use crate::domain::calendar::{account, home, send};
 use crate::domain::scheduling::arriving::{self, Message, Outcome};
+use crate::domain::scheduling::respond::{Responded, Response, Unanswerable, respond};
 use crate::domain::scheduling::{self, Method, Own};
-use crate::domain::{Error, Result, collection, item};
+use crate::domain::{Error, Result, collection, item, mailbox, message};
 use crate::format::ical::Series;
 use crate::store::rows::collection::CollectionKind;
+use crate::store::rows::mailbox::SpecialUse;
 use crate::store::{Read, Tx};
 
 /// What an arriving message has done.
@@ -88,6 +91,89 @@ pub fn sent(tx: &mut Tx<'_>, from: AccountId, message: &Message) -> Result<()> {
     let counted = arriving::counted(&stored, message, &own, &home());
     if let Some(series) = counted {
         item::change(tx, calendar, uid, scheduling::seal(series, &home())?)?;
+    }
+    Ok(())
+}
+
+/// What somebody answers.
+#[derive(Clone, Debug)]
+pub enum Invitation {
+    /// A message that invites, and where it lies. `repeated` says that the client asks again
+    /// what was done before: the message has been moved since.
+    Mail { mailbox: MailboxId, uid: Uid, message: Box<Message>, repeated: bool },
+    /// An event that is in the calendar.
+    Event { calendar: MailboxId, uid: Uid },
+}
+
+/// Answers an invitation. The event is in the calendar then, or leaves it if it is declined; the
+/// message that invited goes to the trash; the organizer is told once. Returns where the event
+/// is.
+pub fn answer(
+    tx: &mut Tx<'_>,
+    by: AccountId,
+    invitation: &Invitation,
+    response: &Response,
+) -> Result<Result<Option<(MailboxId, Uid)>, Unanswerable>> {
+    let row = account(tx, by)?;
+    let (home, now) = (home(), tx.now());
+    let (found, series, about) = match invitation {
+        Invitation::Event { calendar, uid } => {
+            let Ok(series) = Series::parse(&item::text(tx, *calendar, *uid)?) else {
+                return Ok(Err(Unanswerable::NoInvitation));
+            };
+            (Some((*calendar, *uid)), series, Vec::new())
+        }
+        Invitation::Mail { message, .. } if message.method != Method::Request => {
+            return Ok(Err(Unanswerable::NoInvitation));
+        }
+        Invitation::Mail { message, repeated, .. } => {
+            let about = message.instances(&home);
+            match find(tx, by, &message.uid())? {
+                Some((calendar, uid, series)) => (Some((calendar, uid)), series, about),
+                // Declined, and asked again.
+                None if *repeated => return Ok(Ok(None)),
+                None => {
+                    let own = Own::of(tx, &row, [&message.series.calendar])?;
+                    (None, arriving::received(&message.series, &own), about)
+                }
+            }
+        }
+    };
+    let own = Own::of(tx, &row, [&series.calendar])?;
+    let Responded { event, due } = match respond(&series, &about, response, &own, &home, now) {
+        Ok(responded) => responded,
+        // The message tells of an instance that the event does not have any more.
+        Err(why) => return Ok(Err(why)),
+    };
+    let place = match (event, found) {
+        (None, None) => None,
+        (None, Some((calendar, uid))) => {
+            item::remove(tx, calendar, uid)?;
+            None
+        }
+        (Some(series), Some((calendar, uid))) => {
+            item::change(tx, calendar, uid, scheduling::seal(series, &home)?)?;
+            Some((calendar, uid))
+        }
+        (Some(series), None) => {
+            let calendar = collection::default(tx, by, CollectionKind::Calendar)?.id;
+            let item = item::add(tx, calendar, scheduling::seal(series, &home)?)?;
+            Some((calendar, item.uid))
+        }
+    };
+    if let Invitation::Mail { mailbox, uid, .. } = invitation {
+        to_trash(tx, *mailbox, *uid)?;
+    }
+    send(tx, by, due.map(|due| (own, vec![due])))?;
+    Ok(Ok(place))
+}
+
+fn to_trash(tx: &mut Tx<'_>, from: MailboxId, uid: Uid) -> Result<()> {
+    let Some(trash) = mailbox::with_use(tx, from.account, SpecialUse::Trash)? else {
+        return Ok(());
+    };
+    if trash.id != from {
+        message::move_to(tx, from, &UidSet::range(uid.0, uid.0), trash.id)?;
     }
     Ok(())
 }

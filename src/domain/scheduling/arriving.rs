@@ -77,6 +77,12 @@ impl Message {
         self.series.uid()
     }
 
+    /// The starts that the message is about, where it is about instances only.
+    pub fn instances(&self, home: &TimeZone) -> Vec<UnixTime> {
+        let view = View::of(&self.series, home);
+        if view.master.is_some() { Vec::new() } else { view.others.keys().copied().collect() }
+    }
+
     fn is_from(&self, address: &str) -> bool {
         let address = canonical(address);
         self.senders.contains(&address)
@@ -443,7 +449,7 @@ fn answered(
     }
     let id = word.first("RECURRENCE-ID").and_then(Time::read);
     let zones = message.series.zones(home);
-    let key = id.as_ref().map(|id| key(&zones, view_is_by_day(&view), id));
+    let key = id.as_ref().map(|id| key(&zones, view.is_by_day(), id));
     let mut event = match (key, &id) {
         (Some(at), Some(id)) => instance(&view, at, id)?,
         _ => view.master.or(view.series.master()).cloned().ok_or("the event has gone")?,
@@ -470,16 +476,13 @@ fn answered(
 /// When somebody answered last: the DTSTAMP of that answer, seconds since 1970.
 const REPLIED: &str = "X-KONTOR-REPLIED";
 
-fn view_is_by_day(view: &View<'_>) -> bool {
-    view.master
-        .and_then(|master| master.first("DTSTART"))
-        .and_then(Time::read)
-        .is_some_and(|start| start.is_date())
-}
-
 /// An instance, made from the event where it has none of its own. It must be one: an answer
 /// cannot add a time at which nothing takes place.
-fn instance(view: &View<'_>, at: UnixTime, id: &Time) -> Result<Component, &'static str> {
+pub(super) fn instance(
+    view: &View<'_>,
+    at: UnixTime,
+    id: &Time,
+) -> Result<Component, &'static str> {
     if let Some(own) = view.others.get(&at) {
         return Ok((*own).clone());
     }

@@ -9,6 +9,7 @@
 pub mod arriving;
 pub mod difference;
 pub mod letter;
+pub mod respond;
 mod view;
 
 #[cfg(test)]

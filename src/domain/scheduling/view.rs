@@ -65,6 +65,11 @@ impl<'a> View<'a> {
         key(&self.zones, self.by_day, time)
     }
 
+    /// Whether the event is one of whole days.
+    pub fn is_by_day(&self) -> bool {
+        self.by_day
+    }
+
     /// The key of a VEVENT; `None` for the event itself.
     pub fn key_of(&self, event: &Component) -> Key {
         event.first("RECURRENCE-ID").and_then(Time::read).map(|time| self.key(&time))

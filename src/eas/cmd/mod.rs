@@ -5,6 +5,7 @@ mod folder_sync;
 mod get_attachment;
 mod get_item_estimate;
 mod item_operations;
+mod meeting_response;
 mod ping;
 mod provision;
 mod send_mail;
@@ -25,6 +26,7 @@ pub async fn run(command: Command, session: Session) -> Result<Answer, Failure> 
         Command::GetAttachment => get_attachment::run(session),
         Command::GetItemEstimate => get_item_estimate::run(session),
         Command::ItemOperations => item_operations::run(session).await,
+        Command::MeetingResponse => meeting_response::run(session).await,
         Command::Ping => ping::run(session).await,
         Command::Provision => provision::run(session).await,
         Command::Settings => settings::run(session).await,

@@ -9,7 +9,7 @@ use crate::base::secret;
 /// Octets of an encoded line (RFC 2045 §6.8) and of an encoded-word (RFC 2047 §2).
 const LINE: usize = 76;
 /// Octets of text in one encoded-word: with `=?utf-8?B?` and `?=` around them they fit a line.
-const WORD: usize = 45;
+const WORD: usize = 39;
 /// Octets after which a line of text is too long for mail (RFC 5322 §2.1.1 has 998).
 const LONG: usize = 900;
 

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use crate::base::clock::UnixTime;
 use crate::base::id::{MailboxId, ModSeq, Uid};
 use crate::base::uidset::UidSet;
+use crate::domain::calendar::{self, Sends};
 use crate::domain::{self, Error, item, mailbox, message};
 use crate::eas::cmd::sync::request::Command;
 use crate::eas::folder::Content;
@@ -32,6 +33,13 @@ pub struct Author {
     pub zone: TimeZone,
     pub owner: Owner,
     pub now: UnixTime,
+}
+
+impl Author {
+    /// From 16.0 on the server writes to the participants of a meeting.
+    fn sends(&self) -> Sends {
+        if self.version >= Version::V16_0 { Sends::Server } else { Sends::Client }
+    }
 }
 
 /// Where they are made.
@@ -154,7 +162,12 @@ impl Run<'_, '_> {
         };
         let view = view(self.author, self.place);
         let text = render::item::create(kind, data, &view)?;
-        let item = item::add(self.tx, self.place.id, text)?;
+        let item = match kind {
+            CollectionKind::Calendar => {
+                calendar::add(self.tx, self.place.id, text, self.author.sends())?
+            }
+            _ => item::add(self.tx, self.place.id, text)?,
+        };
         self.state.sets.held.insert(item.uid.0);
         Ok(item.uid)
     }
@@ -200,7 +213,24 @@ impl Run<'_, '_> {
                 render::item::update_instance(kind, &old, instance, Some(data), &view)?
             }
         };
-        item::change(self.tx, self.place.id, uid, text)?;
+        self.put_item(kind, uid, text)
+    }
+
+    /// Gives an item its new text. Of an event the other participants hear, by whom the version
+    /// says (MS-ASCAL 3.1.5.7).
+    fn put_item(
+        &mut self,
+        kind: CollectionKind,
+        uid: Uid,
+        text: item::Text,
+    ) -> Result<(), Refused> {
+        let id = self.place.id;
+        match kind {
+            CollectionKind::Calendar => {
+                calendar::change(self.tx, id, uid, text, self.author.sends())?
+            }
+            _ => item::change(self.tx, id, uid, text)?,
+        };
         Ok(())
     }
 
@@ -230,10 +260,13 @@ impl Run<'_, '_> {
                     let old = item::text(self.tx, self.place.id, uid)?;
                     let view = view(self.author, self.place);
                     let text = render::item::update_instance(kind, &old, instance, None, &view)?;
-                    item::change(self.tx, self.place.id, uid, text)?;
+                    self.put_item(kind, uid, text)?;
                     let modseq = self.modseq()?;
                     self.applied.changed.push((uid.0, modseq));
                     return Ok(());
+                }
+                None if kind == CollectionKind::Calendar => {
+                    drop(calendar::remove(self.tx, self.place.id, uid, self.author.sends())?);
                 }
                 None => drop(item::remove(self.tx, self.place.id, uid)?),
             },
