@@ -20,6 +20,8 @@ mod sent;
 mod session;
 mod shown;
 mod state;
+#[cfg(test)]
+mod tests;
 pub mod version;
 mod waiting;
 

@@ -208,11 +208,8 @@ pub fn tell_message(
     message: &Message,
     state: &mut SyncState,
 ) -> Result<()> {
+    tell_read(state, message.uid.0, message.hot.flags.seen());
     let (uid, sets) = (message.uid.0, &mut state.sets);
-    match message.hot.flags.seen() {
-        true => sets.read.insert(uid),
-        false => sets.read.remove(uid),
-    };
     match look(read, id.account, message)? {
         0 => drop(sets.looks.remove(&uid)),
         look => drop(sets.looks.insert(uid, look)),
@@ -221,6 +218,28 @@ pub fn tell_message(
     sets.adds.remove(uid);
     sets.changes.remove(uid);
     Ok(())
+}
+
+/// Notes that a device shows a message as read or unread.
+pub fn tell_read(state: &mut SyncState, uid: u32, read: bool) {
+    match read {
+        true => state.sets.read.insert(uid),
+        false => state.sets.read.remove(uid),
+    };
+}
+
+/// What no message looks like: it has to be told, whatever it is.
+const UNKNOWN: u32 = u32::MAX;
+
+/// Notes a message that a device changed, and somebody else behind it: of what it shows only
+/// the read mark is known.
+pub fn doubt_message(state: &mut SyncState, uid: u32, read: Option<bool>) {
+    state.sets.held.insert(uid);
+    state.sets.looks.insert(uid, UNKNOWN);
+    state.sets.changes.insert(uid);
+    if let Some(read) = read {
+        tell_read(state, uid, read);
+    }
 }
 
 /// Notes that a device does not have an item (any more).
@@ -410,7 +429,7 @@ impl Options {
 impl Applied {
     /// Whether the device itself made this change.
     pub fn made(&self, uid: u32, at: ModSeq) -> bool {
-        self.changed.contains(&(uid, at))
+        self.changed.iter().any(|change| change.uid == uid && change.modseq == at)
             || self.adds.iter().any(|add| add.uid == uid && add.modseq == at)
     }
 }

@@ -61,8 +61,7 @@ pub struct SyncHeader {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Applied {
     pub adds: Vec<AppliedAdd>,
-    /// UIDs with the modseq of the change.
-    pub changed: Vec<(u32, ModSeq)>,
+    pub changed: Vec<AppliedChange>,
     pub removed: Vec<u32>,
 }
 
@@ -75,6 +74,18 @@ pub struct AppliedAdd {
     pub uid: u32,
     pub status: u16,
     pub modseq: ModSeq,
+}
+
+/// An item that a device changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct AppliedChange {
+    pub uid: u32,
+    /// The account's, behind the change.
+    pub modseq: ModSeq,
+    /// Of a message: how the device shows it since, if it said so.
+    pub read: Option<bool>,
+    /// Hash of what the device sent: another change of the same item is made.
+    pub digest: u32,
 }
 
 /// Which items, by UID.
@@ -165,8 +176,9 @@ impl SyncHeader {
             out.str(&add.client_id).u32(add.uid).u32(add.status.into()).u64(add.modseq.0);
         }
         out.u64(self.applied.changed.len() as u64);
-        for (uid, modseq) in &self.applied.changed {
-            out.u32(*uid).u64(modseq.0);
+        for change in &self.applied.changed {
+            out.u32(change.uid).u64(change.modseq.0);
+            out.option(change.read, |out, read| drop(out.bool(read))).u32(change.digest);
         }
         out.u64(self.applied.removed.len() as u64);
         self.applied.removed.iter().for_each(|uid| drop(out.u32(*uid)));
@@ -197,7 +209,14 @@ impl SyncHeader {
                     })
                     .collect::<Result<_>>()?,
                 changed: (0..row.u64()?)
-                    .map(|_| Ok((row.u32()?, ModSeq(row.u64()?))))
+                    .map(|_| {
+                        Ok(AppliedChange {
+                            uid: row.u32()?,
+                            modseq: ModSeq(row.u64()?),
+                            read: row.option(Reader::bool)?,
+                            digest: row.u32()?,
+                        })
+                    })
                     .collect::<Result<_>>()?,
                 removed: (0..row.u64()?).map(|_| row.u32()).collect::<Result<_>>()?,
             },
@@ -336,7 +355,12 @@ mod tests {
                     status: 1,
                     modseq: ModSeq(5),
                 }],
-                changed: vec![(1, ModSeq(2))],
+                changed: vec![AppliedChange {
+                    uid: 1,
+                    modseq: ModSeq(2),
+                    read: Some(true),
+                    digest: 7,
+                }],
                 removed: vec![9],
             };
             let header = SyncHeader {

@@ -1,6 +1,7 @@
 //! A device's own changes.
 
 use jiff::tz::TimeZone;
+use twox_hash::XxHash3_64;
 
 use crate::base::clock::UnixTime;
 use crate::base::id::{MailboxId, ModSeq, Uid};
@@ -13,10 +14,10 @@ use crate::eas::ids;
 use crate::eas::render::{self, Options, Owner, Supported, View};
 use crate::eas::state;
 use crate::eas::version::Version;
-use crate::format::wbxml::Element;
+use crate::format::wbxml::{self, Element, tags};
 use crate::store::rows::collection::CollectionKind;
 use crate::store::rows::mailbox::SpecialUse;
-use crate::store::rows::sync::{Applied, AppliedAdd, SyncState};
+use crate::store::rows::sync::{Applied, AppliedAdd, AppliedChange, SyncState};
 use crate::store::{Read, Tx};
 
 /// Statuses of one command (MS-ASCMD 2.2.3.177.17).
@@ -178,16 +179,21 @@ impl Run<'_, '_> {
         instance: &Option<String>,
         data: &Element,
     ) -> Result<(), Refused> {
-        if self.applied.changed.iter().any(|(done, _)| *done == uid.0) && instance.is_none() {
+        let digest = digest(data, instance);
+        if self.applied.changed.iter().any(|done| (done.uid, done.digest) == (uid.0, digest)) {
             return Ok(());
         }
+        let mut read = None;
         match self.place.content {
             Content::Items(kind) => self.change_item(kind, uid, instance, data)?,
-            Content::Mail | Content::Drafts => self.change_message(uid, data)?,
+            Content::Mail | Content::Drafts => {
+                self.change_message(uid, data)?;
+                read = data.text_of(tags::email::READ).map(|text| text.trim() != "0");
+            }
             Content::Outbox | Content::Recipients => return Err(Refused::Status(NOT_FOUND)),
         }
         let modseq = self.modseq()?;
-        self.applied.changed.push((uid.0, modseq));
+        self.applied.changed.push(AppliedChange { uid: uid.0, modseq, read, digest });
         Ok(())
     }
 
@@ -239,13 +245,17 @@ impl Run<'_, '_> {
             return Err(Refused::Status(NOT_FOUND));
         }
         render::email::apply(self.tx, self.place.id, uid, data)?;
-        // What else has changed about it is still to be told: only what the device itself set
-        // is known to it.
-        if !self.state.sets.changes.contains(uid.0)
-            && self.state.sets.held.contains(uid.0)
-            && let Some(message) = self.tx.message(self.place.id, uid).map_err(Error::from)?
-        {
+        if !self.state.sets.held.contains(uid.0) {
+            return Ok(());
+        }
+        let Some(message) = self.tx.message(self.place.id, uid).map_err(Error::from)? else {
+            return Ok(());
+        };
+        if !self.state.sets.changes.contains(uid.0) {
             state::tell_message(self.tx, self.place.id, &message, self.state)?;
+        } else if data.has(tags::email::READ) {
+            // What others changed is still to be told; of what the device itself set it knows.
+            state::tell_read(self.state, uid.0, message.hot.flags.seen());
         }
         Ok(())
     }
@@ -254,15 +264,24 @@ impl Run<'_, '_> {
         if self.applied.removed.contains(&uid.0) {
             return Ok(());
         }
+        // Somebody was quicker: it is as the device wants it, and it need not hear of it.
+        if instance.is_none() && self.state.sets.removals.contains(uid.0) {
+            state::forget_item(self.state, uid.0);
+            self.applied.removed.push(uid.0);
+            return Ok(());
+        }
         match self.place.content {
             Content::Items(kind) => match instance {
                 Some(instance) => {
+                    let digest =
+                        digest(&Element::new(tags::air_sync::DELETE), &Some(instance.clone()));
                     let old = item::text(self.tx, self.place.id, uid)?;
                     let view = view(self.author, self.place);
                     let text = render::item::update_instance(kind, &old, instance, None, &view)?;
                     self.put_item(kind, uid, text)?;
                     let modseq = self.modseq()?;
-                    self.applied.changed.push((uid.0, modseq));
+                    let change = AppliedChange { uid: uid.0, modseq, read: None, digest };
+                    self.applied.changed.push(change);
                     return Ok(());
                 }
                 None if kind == CollectionKind::Calendar => {
@@ -296,6 +315,12 @@ impl Run<'_, '_> {
     fn modseq(&self) -> domain::Result<ModSeq> {
         Ok(self.tx.account_state(self.place.id.account)?.modseq)
     }
+}
+
+/// Tells one change of an item from another.
+fn digest(data: &Element, instance: &Option<String>) -> u32 {
+    let seed = instance.as_deref().map_or(0, |instance| XxHash3_64::oneshot(instance.as_bytes()));
+    XxHash3_64::oneshot_with_seed(seed, &wbxml::encode(data)) as u32
 }
 
 fn view<'a>(author: &'a Author, place: &'a Place) -> View<'a> {

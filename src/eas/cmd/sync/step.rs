@@ -1,14 +1,14 @@
 //! One collection's step from a key to the next, within the transaction: what others changed is
 //! folded in, the device's own changes are made, and a page is taken.
 
-use crate::base::id::{AccountId, MailboxId};
+use crate::base::id::{AccountId, MailboxId, Uid};
 use crate::domain;
 use crate::eas::cmd::sync::apply::{self, Author, Outcome};
 use crate::eas::cmd::sync::request::Wanted;
 use crate::eas::folder::Content;
 use crate::eas::render::Options;
 use crate::eas::state::{self, Choice, Page, Room};
-use crate::store::rows::sync::{Applied, SyncHeader, SyncId, SyncState};
+use crate::store::rows::sync::{Applied, AppliedChange, SyncHeader, SyncId, SyncState};
 use crate::store::{self, Read, Tx};
 
 /// Octets of items in one answer, by estimate: what a phone takes in one go on a bad line, and
@@ -154,13 +154,11 @@ fn advance(
     let mut answer = told(&step, SUCCESS, key);
     if step.wanted.get_changes {
         let mut own = Room { items: room.items.min(step.wanted.window), octets: room.octets };
-        let before = own.items;
         answer.page =
             state::take_page(tx, step.id, step.content, &mut state, &place.options, &mut own)
                 .map_err(inner)?;
         room.items -= answer.page.len().min(room.items);
         room.octets = own.octets;
-        let _ = before;
     }
     if answer.page.is_empty() && !with_commands {
         if changed {
@@ -179,14 +177,20 @@ fn advance(
 
 /// Makes the state know what the device did when it used this key before.
 fn take_own(tx: &Tx<'_>, step: &Step, state: &mut SyncState, own: &Applied) -> domain::Result<()> {
-    let added = own.adds.iter().filter(|add| add.uid != 0).map(|add| add.uid);
-    for uid in added.chain(own.changed.iter().map(|(uid, _)| *uid)) {
-        match step.content {
-            Content::Items(_) => drop(state.sets.held.insert(uid)),
-            _ => {
-                if let Some(message) = tx.message(step.id, crate::base::id::Uid(uid))? {
-                    state::tell_message(tx, step.id, &message, state)?;
-                }
+    let added = own.adds.iter().filter(|add| add.uid != 0);
+    let added = added.map(|add| AppliedChange {
+        uid: add.uid,
+        modseq: add.modseq,
+        ..AppliedChange::default()
+    });
+    for change in added.chain(own.changed.iter().copied()) {
+        if let Content::Items(_) = step.content {
+            state.sets.held.insert(change.uid);
+        } else if let Some(message) = tx.message(step.id, Uid(change.uid))? {
+            match message.hot.modseq == change.modseq {
+                true => state::tell_message(tx, step.id, &message, state)?,
+                // Changed by somebody else since, or not really changed.
+                false => state::doubt_message(state, change.uid, change.read),
             }
         }
     }
