@@ -5,6 +5,7 @@ pub mod account;
 pub mod auth;
 pub mod calendar;
 pub mod collection;
+pub mod contact;
 pub mod device;
 pub mod directory;
 mod error;

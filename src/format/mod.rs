@@ -5,4 +5,5 @@ pub mod mime;
 pub mod sasl;
 pub mod smtp;
 pub mod tz;
+pub mod vcard;
 pub mod wbxml;

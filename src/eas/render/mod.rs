@@ -2,6 +2,7 @@
 //! and back. One file for each class; what is shared stands here.
 
 pub mod body;
+pub mod contact;
 pub mod email;
 pub mod event;
 pub mod item;

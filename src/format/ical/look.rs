@@ -17,6 +17,8 @@ const NOISE: &[&str] = &[
     "METHOD",
     "X-MOZ-GENERATION",
     "X-LIC-ERROR",
+    // Of vCards.
+    "REV",
 ];
 
 /// Hash of everything a client could see. The order of properties and components does not
@@ -29,7 +31,8 @@ pub fn look(calendar: &Component) -> u64 {
     sum
 }
 
-fn component_look(component: &Component) -> u64 {
+/// Hash of one component; of a vCard too.
+pub fn component_look(component: &Component) -> u64 {
     let mut sum = XxHash3_64::oneshot(component.name.to_ascii_uppercase().as_bytes());
     let noise = |property: &&Property| NOISE.iter().any(|name| property.is(name));
     for property in component.properties.iter().filter(|property| !noise(property)) {

@@ -28,9 +28,9 @@ pub use expand::{
     override_at,
 };
 pub use line::{Param, Property};
-pub use look::look;
+pub use look::{component_look, look};
 pub use pattern::{Field, Kind, Pattern};
 pub use recurrence::{Day, Frequency, Recurrence, Until, UntilKind, Weekday};
-pub use text::{escape, split_list, unescape};
+pub use text::{escape, split, split_list, unescape};
 pub use time::{Time, TimeKind, parse_date, parse_date_time, parse_duration, write_duration};
 pub use zones::{Zones, read_vtimezone, write_vtimezone};

@@ -47,7 +47,7 @@ pub fn split_list(value: &str) -> Vec<&str> {
 }
 
 /// Splits at a separator that no backslash stands before.
-pub(super) fn split(value: &str, separator: u8) -> Vec<&str> {
+pub fn split(value: &str, separator: u8) -> Vec<&str> {
     let (mut parts, mut from, mut escaped) = (Vec::new(), 0, false);
     for (at, byte) in value.bytes().enumerate() {
         if escaped {
