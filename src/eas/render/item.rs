@@ -1,7 +1,7 @@
 //! One entrance for the classes that are standard texts.
 
 use crate::domain::item::Text;
-use crate::eas::render::{Malformed, Supported, Unrenderable, View, event};
+use crate::eas::render::{Malformed, Supported, Unrenderable, View, contact, event};
 use crate::format::wbxml::{Element, Writer};
 use crate::store::rows::collection::CollectionKind;
 
@@ -14,6 +14,7 @@ pub fn render(
 ) -> Result<(), Unrenderable> {
     match kind {
         CollectionKind::Calendar => event::render(out, text, view),
+        CollectionKind::Contacts => contact::render(out, text, view),
         _ => Err(Unrenderable(format!("{kind:?}"))),
     }
 }
@@ -22,6 +23,7 @@ pub fn render(
 pub fn create(kind: CollectionKind, data: &Element, view: &View<'_>) -> Result<Text, Malformed> {
     match kind {
         CollectionKind::Calendar => event::create(data, view),
+        CollectionKind::Contacts => contact::create(data, view),
         _ => Err(Malformed("not yet")),
     }
 }
@@ -36,6 +38,7 @@ pub fn update(
 ) -> Result<Text, Malformed> {
     match kind {
         CollectionKind::Calendar => event::update(old, data, view, supported),
+        CollectionKind::Contacts => contact::update(old, data, view, supported),
         _ => Err(Malformed("not yet")),
     }
 }
