@@ -164,6 +164,7 @@ impl Phone<'_> {
         let account = self.office.store.read().account(self.office.account).unwrap().unwrap();
         let front = self.office.front.clone();
         let session = Session::new(front, account, query, self.version, &HeaderMap::new(), body);
+        let session = gate::identify(session, command).await?;
         let session = gate::admit(session, command)?;
         Ok(match cmd::run(command, session).await? {
             Answer::Wbxml(bytes) => Some(wbxml::decode(&bytes.into()).unwrap()),
