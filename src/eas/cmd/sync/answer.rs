@@ -1,6 +1,7 @@
 //! The answer to a Sync: child order as Microsoft's schemas and old phones want it.
 
 use crate::base::id::Uid;
+use crate::domain::device::{self, Device, LastError};
 use crate::eas::answer::{Answer, Failure};
 use crate::eas::cmd::sync::apply::{self, Outcome};
 use crate::eas::cmd::sync::names_all;
@@ -11,7 +12,10 @@ use crate::eas::ids;
 use crate::eas::render::{self, Unrenderable, View};
 use crate::eas::session::Session;
 use crate::eas::version::Version;
-use crate::format::wbxml::{Tag, Writer, tags::air_sync as t, tags::air_sync_base as b};
+use crate::format::ical::Series;
+use crate::format::wbxml::tags::{air_sync as t, air_sync_base as b, calendar};
+use crate::format::wbxml::{Tag, Writer};
+use crate::store::rows::collection::CollectionKind;
 use crate::store::{Read, Snapshot};
 
 /// The answer to a request that makes no sense as a whole.
@@ -128,6 +132,9 @@ impl Items<'_> {
                     out.text(t::SERVER_ID, &ids::item(self.told.id, *uid));
                 }
                 out.number(t::STATUS, *status);
+                if let Some(uid) = uid {
+                    self.given(out, *uid)?;
+                }
                 out.close();
             }
             Outcome::Changed { server_id, instance, status } => {
@@ -151,6 +158,22 @@ impl Items<'_> {
                 }
                 out.close();
             }
+        }
+        Ok(())
+    }
+
+    /// From 16.0 on the server names an event, and the phone has to learn the name
+    /// (MS-ASCAL 2.2.2.46).
+    fn given(&self, out: &mut Writer, uid: Uid) -> Result<(), Failure> {
+        let events = Content::Items(CollectionKind::Calendar);
+        if self.session.version < Version::V16_0 || self.told.content != events {
+            return Ok(());
+        }
+        let Some(text) = self.read.item_text(self.told.id, uid)? else { return Ok(()) };
+        if let Ok(series) = Series::parse(&String::from_utf8_lossy(&text)) {
+            out.open(t::APPLICATION_DATA);
+            out.text(calendar::UID, &series.uid());
+            out.close();
         }
         Ok(())
     }
@@ -269,12 +292,22 @@ impl Items<'_> {
         Ok(true)
     }
 
+    /// Tells the administrator of an item that cannot be shown; the phone gets a stub.
     fn trouble(&self, uid: Uid, error: &Unrenderable) {
+        let item = ids::item(self.told.id, uid);
         tracing::warn!(
             account = self.session.account.address,
-            item = ids::item(self.told.id, uid),
+            item,
             %error,
             "an item cannot be shown on phones; a stub went out"
         );
+        let (account, device) = (self.session.account.id, self.session.device.id.clone());
+        let text = format!("item {item} cannot be shown, a stub went out: {error}");
+        let at = self.session.now();
+        // Nobody waits for it.
+        drop(self.session.write(move |tx| {
+            let noted = |device: &mut Device| device.last_error = Some(LastError { at, text });
+            device::update(tx, account, &device, noted)
+        }));
     }
 }
