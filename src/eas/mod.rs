@@ -7,10 +7,12 @@
 mod answer;
 mod cmd;
 mod device_information;
+mod draft;
 mod folder;
 mod gate;
 mod ids;
 mod outgoing;
+mod parts;
 mod policy_document;
 mod quarantine;
 mod recorder;

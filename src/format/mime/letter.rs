@@ -23,6 +23,11 @@ pub struct Letter {
 pub struct Piece(String);
 
 impl Letter {
+    /// Only a header, see [`Letter::fields`].
+    pub fn header() -> Letter {
+        Letter { head: String::new(), body: String::new() }
+    }
+
     pub fn new(body: Piece) -> Letter {
         Letter { head: String::new(), body: body.0 }
     }
@@ -64,6 +69,11 @@ impl Letter {
         self.head.extend([name, ": ", value, "\r\n"]);
     }
 
+    /// The fields alone, for a body that is put together elsewhere.
+    pub fn fields(self) -> Vec<u8> {
+        self.head.into_bytes()
+    }
+
     /// The whole message, lines ending in CRLF.
     pub fn finish(self) -> Vec<u8> {
         (self.head + "MIME-Version: 1.0\r\n" + &self.body).into_bytes()
@@ -71,6 +81,11 @@ impl Letter {
 }
 
 impl Piece {
+    /// The part with its header.
+    pub fn octets(self) -> Vec<u8> {
+        self.0.into_bytes()
+    }
+
     /// `text/plain`, `text/html` and their like. `parameters` stand behind the type, such as
     /// `; method=REQUEST`.
     pub fn text(kind: &str, parameters: &str, text: &str) -> Piece {

@@ -28,7 +28,7 @@ pub struct Attachment {
 }
 
 /// Names a part of a message for ever, wherever the message moves: `a.7.3`.
-fn reference(message: MessageId, part: usize) -> String {
+pub fn reference(message: MessageId, part: usize) -> String {
     format!("a.{message}.{part}")
 }
 
@@ -176,7 +176,7 @@ pub fn attachment(
 }
 
 /// Message and part; no part for the whole message.
-fn parse(reference: &str) -> Option<(MessageId, Option<usize>)> {
+pub fn parse(reference: &str) -> Option<(MessageId, Option<usize>)> {
     let (message, part) = reference.strip_prefix("a.")?.split_once('.')?;
     let message = MessageId(message.parse().ok()?);
     match part {

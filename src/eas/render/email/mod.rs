@@ -9,7 +9,7 @@ mod body;
 mod class;
 mod flag;
 mod headers;
-mod source;
+pub mod source;
 mod stub;
 #[cfg(test)]
 mod tests;
@@ -30,7 +30,7 @@ use crate::store::rows::flags::Flags;
 use crate::store::rows::mailbox::SpecialUse;
 use crate::store::{Message, Read, Snapshot};
 
-pub use attachments::{Attachment, attachment};
+pub use attachments::{Attachment, attachment, parse as parse_reference, reference};
 pub use flag::{apply, look};
 pub use stub::stub;
 
