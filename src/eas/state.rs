@@ -113,6 +113,7 @@ pub fn take_choice(state: &mut SyncState, choice: &Choice, filter: u8, cutoff: U
     }
     sets.adds = &choice.inside - &sets.held;
     sets.leaving = &(&sets.held & &choice.present) - &choice.inside;
+    sets.removals |= &sets.held - &choice.present;
     sets.leaving -= &sets.removals;
     (state.header.filter, state.header.cutoff) = (filter, cutoff);
 }

@@ -2,6 +2,7 @@
 //! changes in between.
 
 mod game;
+mod items;
 mod sync;
 
 use std::collections::BTreeMap;
