@@ -262,6 +262,11 @@ impl Known {
         tx.delete_prefix(&KeyBuilder::new(Kind::FolderState).u32(account.0).u32(device).done())
     }
 
+    /// Whether the device has this folder.
+    pub fn has(&self, id: MailboxId) -> bool {
+        self.folders.contains_key(&id.number)
+    }
+
     /// What is different now.
     pub fn difference(&self, now: &[Folder]) -> Difference {
         let mut different = Difference::default();

@@ -1,11 +1,16 @@
 //! The commands, one file each. Each takes the request of a device that was let in and returns
 //! its answer.
 
+mod folder_change;
+mod folder_create;
+mod folder_delete;
 mod folder_sync;
+mod folder_update;
 mod get_attachment;
 mod get_item_estimate;
 mod item_operations;
 mod meeting_response;
+mod move_items;
 mod ping;
 mod provision;
 mod send_mail;
@@ -22,6 +27,10 @@ use crate::eas::version::Command;
 /// Runs a command.
 pub async fn run(command: Command, session: Session) -> Result<Answer, Failure> {
     match command {
+        Command::FolderCreate => folder_create::run(session).await,
+        Command::FolderDelete => folder_delete::run(session).await,
+        Command::FolderUpdate => folder_update::run(session).await,
+        Command::MoveItems => move_items::run(session).await,
         Command::FolderSync => folder_sync::run(session).await,
         Command::GetAttachment => get_attachment::run(session),
         Command::GetItemEstimate => get_item_estimate::run(session),

@@ -299,6 +299,24 @@ impl SyncId {
         Ok(())
     }
 
+    /// Changes what both states say, where a device did something beside its Sync.
+    pub fn update_both<E: From<Error>>(
+        self,
+        tx: &mut Tx<'_>,
+        mut change: impl FnMut(&Tx<'_>, &mut SyncState) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for key in [0, 1] {
+            let Some(header) = self.in_slot(tx, key)?.filter(|header| !header.fresh) else {
+                continue;
+            };
+            let sets = self.sets(tx, &header)?;
+            let mut state = SyncState { header, sets };
+            change(tx, &mut state)?;
+            self.put(tx, &mut state)?;
+        }
+        Ok(())
+    }
+
     /// Forgets both states.
     pub fn forget(self, tx: &mut Tx<'_>) -> Result<()> {
         tx.delete_prefix(&self.key(Kind::SyncState).done())?;
