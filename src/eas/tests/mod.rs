@@ -1,6 +1,7 @@
 //! Phones against the front, without sockets: whole requests, lost answers, other people's
 //! changes in between.
 
+mod drafts;
 mod game;
 mod items;
 mod sync;

@@ -106,9 +106,10 @@ impl Items<'_> {
     fn responses(&self, out: &mut Writer) -> Result<(), Failure> {
         let worth = |outcome: &&Outcome| match outcome {
             Outcome::Added { .. } | Outcome::Fetched { .. } => true,
-            Outcome::Changed { status, .. } | Outcome::Removed { status, .. } => {
-                *status != apply::SUCCESS
+            Outcome::Changed { status, attachments, .. } => {
+                *status != apply::SUCCESS || !attachments.is_empty()
             }
+            Outcome::Removed { status, .. } => *status != apply::SUCCESS,
         };
         let mut outcomes = self.told.outcomes.iter().filter(worth).peekable();
         // Some phones stumble over an empty element.
@@ -125,7 +126,7 @@ impl Items<'_> {
 
     fn response(&self, out: &mut Writer, outcome: &Outcome) -> Result<(), Failure> {
         match outcome {
-            Outcome::Added { client_id, uid, status } => {
+            Outcome::Added { client_id, uid, status, attachments } => {
                 out.open(t::ADD);
                 out.text(t::CLIENT_ID, client_id);
                 if let Some(uid) = uid {
@@ -135,13 +136,17 @@ impl Items<'_> {
                 if let Some(uid) = uid {
                     self.given(out, *uid)?;
                 }
+                named(out, attachments);
                 out.close();
             }
-            Outcome::Changed { server_id, instance, status } => {
+            Outcome::Changed { server_id, instance, status, attachments } => {
                 self.failed(out, t::CHANGE, server_id, instance, *status);
+                named(out, attachments);
+                out.close();
             }
             Outcome::Removed { server_id, instance, status } => {
                 self.failed(out, t::DELETE, server_id, instance, *status);
+                out.close();
             }
             Outcome::Fetched { server_id, uid } => {
                 out.open(t::FETCH);
@@ -193,7 +198,6 @@ impl Items<'_> {
             out.text(b::INSTANCE_ID, instance);
         }
         out.number(t::STATUS, status);
-        out.close();
     }
 
     /// What the server has to tell.
@@ -310,4 +314,21 @@ impl Items<'_> {
             device::update(tx, account, &device, noted)
         }));
     }
+}
+
+/// What the server calls the files that a draft brought (MS-ASAIRS 2.2.2.7).
+fn named(out: &mut Writer, attachments: &[(String, String)]) {
+    if attachments.is_empty() {
+        return;
+    }
+    out.open(t::APPLICATION_DATA);
+    out.open(b::ATTACHMENTS);
+    for (client_id, reference) in attachments {
+        out.open(b::ATTACHMENT);
+        out.text(b::CLIENT_ID, client_id);
+        out.text(b::FILE_REFERENCE, reference);
+        out.close();
+    }
+    out.close();
+    out.close();
 }

@@ -8,7 +8,9 @@ use crate::base::id::{MailboxId, ModSeq, Uid};
 use crate::base::uidset::UidSet;
 use crate::domain::calendar::{self, Sends};
 use crate::domain::{self, Error, item, mailbox, message};
+use crate::eas::cmd::sync::drafts::Written;
 use crate::eas::cmd::sync::request::Command;
+use crate::eas::draft;
 use crate::eas::folder::Content;
 use crate::eas::ids;
 use crate::eas::render::{self, Options, Owner, Supported, View};
@@ -51,6 +53,9 @@ pub struct Place {
     pub options: Options,
 }
 
+/// Of each new attachment what the device calls it, and its `FileReference`.
+pub type Attachments = Vec<(String, String)>;
+
 /// What a command came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -58,11 +63,13 @@ pub enum Outcome {
         client_id: String,
         uid: Option<Uid>,
         status: u16,
+        attachments: Attachments,
     },
     Changed {
         server_id: String,
         instance: Option<String>,
         status: u16,
+        attachments: Attachments,
     },
     Removed {
         server_id: String,
@@ -81,13 +88,14 @@ pub fn run(
     tx: &mut Tx<'_>,
     author: &Author,
     place: &Place,
-    commands: Vec<Command>,
+    (commands, drafts): (Vec<Command>, Vec<Option<Written>>),
     deletes_as_moves: bool,
     state: &mut SyncState,
     applied: &mut Applied,
 ) -> domain::Result<Vec<Outcome>> {
     let mut run = Run { tx, author, place, deletes_as_moves, state, applied };
-    commands.into_iter().map(|command| run.command(command)).collect()
+    let drafts = drafts.into_iter().chain(std::iter::repeat_with(|| None));
+    commands.into_iter().zip(drafts).map(|(command, draft)| run.command(command, draft)).collect()
 }
 
 struct Run<'r, 'g> {
@@ -100,12 +108,19 @@ struct Run<'r, 'g> {
 }
 
 impl Run<'_, '_> {
-    fn command(&mut self, command: Command) -> domain::Result<Outcome> {
+    fn command(&mut self, command: Command, draft: Option<Written>) -> domain::Result<Outcome> {
         Ok(match command {
-            Command::Add { client_id, data } => self.add(client_id, &data)?,
-            Command::Change { server_id, instance, data } => {
-                let status = self.on(&server_id, |run, uid| run.change(uid, &instance, &data))?;
-                Outcome::Changed { server_id, instance, status }
+            Command::Add { client_id, data, .. } => self.add(client_id, &data, draft)?,
+            Command::Change { server_id, instance, data, .. } => {
+                let mut attachments = Vec::new();
+                let status = self.on(&server_id, |run, uid| match draft {
+                    Some(draft) => {
+                        attachments = run.change_draft(uid, &data, draft)?;
+                        Ok(())
+                    }
+                    None => run.change(uid, &instance, &data),
+                })?;
+                Outcome::Changed { server_id, instance, status, attachments }
             }
             Command::Delete { server_id, instance } => {
                 let status = self.on(&server_id, |run, uid| run.remove(uid, &instance))?;
@@ -138,13 +153,26 @@ impl Run<'_, '_> {
         }
     }
 
-    fn add(&mut self, client_id: String, data: &Element) -> domain::Result<Outcome> {
+    fn add(
+        &mut self,
+        client_id: String,
+        data: &Element,
+        draft: Option<Written>,
+    ) -> domain::Result<Outcome> {
+        let mut attachments = Vec::new();
         if let Some(done) = self.applied.adds.iter().find(|add| add.client_id == client_id) {
             let uid = (done.uid != 0).then_some(Uid(done.uid));
-            return Ok(Outcome::Added { client_id, uid, status: done.status });
+            return Ok(Outcome::Added { client_id, uid, status: done.status, attachments });
         }
-        let (uid, status) = match self.create(data) {
-            Ok(uid) => (Some(uid), SUCCESS),
+        let added = match draft {
+            Some(draft) => self.add_draft(draft),
+            None => self.create(data).map(|uid| (Some(uid), Vec::new())),
+        };
+        let (uid, status) = match added {
+            Ok((uid, named)) => {
+                attachments = named;
+                (uid, SUCCESS)
+            }
             Err(Refused::Status(status)) => (None, status),
             Err(Refused::Domain(error)) => (None, status_of(error)?),
         };
@@ -154,7 +182,45 @@ impl Run<'_, '_> {
             status,
             modseq: self.modseq()?,
         });
-        Ok(Outcome::Added { client_id, uid, status })
+        Ok(Outcome::Added { client_id, uid, status, attachments })
+    }
+
+    /// A new draft; none is left of one that was sent at once.
+    fn add_draft(&mut self, draft: Written) -> Result<(Option<Uid>, Attachments), Refused> {
+        let outcome = draft::commit(self.tx, draft?)?;
+        if let Some(uid) = outcome.uid
+            && let Some(message) = self.tx.message(self.place.id, uid).map_err(Error::from)?
+        {
+            state::tell_message(self.tx, self.place.id, &message, self.state)?;
+        }
+        Ok((outcome.uid, outcome.attachments))
+    }
+
+    /// A draft's new content is a new message in the old one's place: the device is told of
+    /// both with this answer.
+    fn change_draft(
+        &mut self,
+        uid: Uid,
+        data: &Element,
+        draft: Written,
+    ) -> Result<Attachments, Refused> {
+        let digest = digest(data, &None);
+        if self.applied.changed.iter().any(|done| (done.uid, done.digest) == (uid.0, digest)) {
+            return Ok(Vec::new());
+        }
+        let outcome = draft::commit(self.tx, draft?)?;
+        if self.state.sets.held.contains(uid.0)
+            && self.tx.place(self.place.id, uid).map_err(Error::from)?.is_none()
+        {
+            self.state.sets.removals.insert(uid.0);
+            self.state.sets.changes.remove(uid.0);
+        }
+        if let Some(new) = outcome.uid.filter(|new| *new != uid) {
+            self.state.sets.adds.insert(new.0);
+        }
+        let modseq = self.modseq()?;
+        self.applied.changed.push(AppliedChange { uid: uid.0, modseq, read: None, digest });
+        Ok(outcome.attachments)
     }
 
     fn create(&mut self, data: &Element) -> Result<Uid, Refused> {
@@ -350,6 +416,15 @@ impl From<render::Malformed> for Refused {
     fn from(malformed: render::Malformed) -> Self {
         tracing::debug!(%malformed, "a device sent an item that cannot be read");
         Self::Status(MALFORMED)
+    }
+}
+
+impl From<draft::Refused> for Refused {
+    fn from(refused: draft::Refused) -> Self {
+        match refused {
+            draft::Refused::Status(status) => Self::Status(status),
+            draft::Refused::Domain(error) => Self::Domain(error),
+        }
     }
 }
 

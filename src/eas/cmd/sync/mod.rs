@@ -6,6 +6,7 @@
 
 mod answer;
 mod apply;
+mod drafts;
 mod request;
 mod step;
 
@@ -143,6 +144,9 @@ async fn round(session: &Session, request: &Request) -> Result<Vec<Option<Told>>
     if steps.is_empty() {
         return Ok(told);
     }
+    for step in &mut steps {
+        step.drafts = drafts::prepare(session, step).await;
+    }
     let author = apply::Author {
         version: session.version,
         zone: session.front.settings.zone.clone(),
@@ -199,8 +203,15 @@ fn look(session: &Session, read: &Snapshot, wanted: &Wanted) -> Result<Look, Fai
         return Ok(Look::Status(step::HIERARCHY_CHANGED));
     };
     let Some(key) = wanted.key else { return Ok(Look::Status(step::BAD_KEY)) };
-    let step =
-        |choice| Ok(Look::Step(Box::new(Step { wanted: wanted.clone(), id, content, choice })));
+    let step = |choice| {
+        Ok(Look::Step(Box::new(Step {
+            wanted: wanted.clone(),
+            id,
+            content,
+            choice,
+            drafts: Vec::new(),
+        })))
+    };
     if key == 0 {
         return step(None);
     }

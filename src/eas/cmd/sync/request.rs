@@ -63,10 +63,25 @@ pub struct Wanted {
 /// What a device did.
 #[derive(Clone, Debug)]
 pub enum Command {
-    Add { client_id: String, data: Element },
-    Change { server_id: String, instance: Option<String>, data: Element },
-    Delete { server_id: String, instance: Option<String> },
-    Fetch { server_id: String },
+    Add {
+        client_id: String,
+        data: Element,
+        /// The draft is to be sent.
+        send: bool,
+    },
+    Change {
+        server_id: String,
+        instance: Option<String>,
+        data: Element,
+        send: bool,
+    },
+    Delete {
+        server_id: String,
+        instance: Option<String>,
+    },
+    Fetch {
+        server_id: String,
+    },
 }
 
 impl Request {
@@ -196,6 +211,7 @@ impl Command {
         let server_id =
             || element.text_of(t::SERVER_ID).map(str::to_owned).ok_or(Bad(PROTOCOL_ERROR));
         let instance = element.text_of(b::INSTANCE_ID).map(str::to_owned);
+        let send = element.has(crate::format::wbxml::tags::email2::SEND);
         let data = || {
             let data = element.child(t::APPLICATION_DATA).cloned();
             data.unwrap_or_else(|| Element::new(t::APPLICATION_DATA))
@@ -208,8 +224,9 @@ impl Command {
                     .map(str::to_owned)
                     .ok_or(Bad(PROTOCOL_ERROR))?,
                 data: data(),
+                send,
             },
-            t::CHANGE => Command::Change { server_id: server_id()?, instance, data: data() },
+            t::CHANGE => Command::Change { server_id: server_id()?, instance, data: data(), send },
             t::DELETE | t::SOFT_DELETE => Command::Delete { server_id: server_id()?, instance },
             t::FETCH => Command::Fetch { server_id: server_id()? },
             _ => return Ok(None),

@@ -4,6 +4,7 @@
 use crate::base::id::{AccountId, MailboxId, Uid};
 use crate::domain;
 use crate::eas::cmd::sync::apply::{self, Author, Outcome};
+use crate::eas::cmd::sync::drafts::Written;
 use crate::eas::cmd::sync::request::Wanted;
 use crate::eas::folder::Content;
 use crate::eas::render::Options;
@@ -43,6 +44,8 @@ pub struct Step {
     pub content: Content,
     /// What lies in its window, if that has to be found out anew, with filter and cut-off.
     pub choice: Option<(Choice, u8, i64)>,
+    /// What its commands write in Drafts; empty, or one for each.
+    pub drafts: Vec<Option<Written>>,
 }
 
 /// Steps the collections of one request. `None` in a place: nothing to say about it.
@@ -144,10 +147,12 @@ fn advance(
     let place = apply::Place { id: step.id, content: step.content, supported, options };
     let mut applied = own;
     let commands = std::mem::take(&mut step.wanted.commands);
+    let drafts = std::mem::take(&mut step.drafts);
     let moves = step.wanted.deletes_as_moves;
     let with_commands = !commands.is_empty();
     let outcomes =
-        apply::run(tx, author, &place, commands, moves, &mut state, &mut applied).map_err(inner)?;
+        apply::run(tx, author, &place, (commands, drafts), moves, &mut state, &mut applied)
+            .map_err(inner)?;
     // Between the fold and here nobody but this device has changed anything.
     state.header.modseq = tx.account_state(step.id.account)?.modseq;
 
