@@ -15,6 +15,7 @@ mod outgoing;
 mod parts;
 mod policy_document;
 mod quarantine;
+mod quote;
 mod recorder;
 pub mod render;
 mod request;

@@ -15,6 +15,7 @@ mod ping;
 mod provision;
 mod send_mail;
 mod settings;
+mod smart;
 mod sync;
 
 pub use ping::Watched;
@@ -39,6 +40,8 @@ pub async fn run(command: Command, session: Session) -> Result<Answer, Failure> 
         Command::Ping => ping::run(session).await,
         Command::Provision => provision::run(session).await,
         Command::Settings => settings::run(session).await,
+        Command::SmartForward => smart::forward(session).await,
+        Command::SmartReply => smart::reply(session).await,
         Command::SendMail => send_mail::run(session).await,
         Command::Sync => sync::run(session).await,
         _ => Err(Failure::Common(common::COMMAND_NOT_SUPPORTED)),

@@ -8,7 +8,7 @@ mod attachments;
 mod body;
 mod class;
 mod flag;
-mod headers;
+pub mod headers;
 pub mod source;
 mod stub;
 #[cfg(test)]

@@ -1,0 +1,132 @@
+//! SmartReply and SmartForward: the phone sends what was written, the server adds the original,
+//! which the phone may have but a part of. MS-ASCMD 2.2.1.19, 2.2.1.20.
+
+use jiff::tz::TimeZone;
+
+use crate::base::id::{AccountId, MailboxId, Uid};
+use crate::domain::item;
+use crate::eas::answer::{Answer, Failure, common};
+use crate::eas::cmd::send_mail::{self, Posted, Source};
+use crate::eas::folder::Content;
+use crate::eas::outgoing::{self, Outgoing, Verb};
+use crate::eas::parts::{File, Part};
+use crate::eas::quote::{Enclosed, Form, Original, date, weave};
+use crate::eas::render::Unrenderable;
+use crate::eas::render::email::source;
+use crate::eas::session::Session;
+use crate::eas::shown::Item;
+use crate::eas::version::Version;
+use crate::format::ical::{Event, Series};
+use crate::format::mime::{self, Address};
+use crate::store::rows::collection::CollectionKind;
+use crate::store::{Read, Snapshot};
+
+/// Of an attachment that an event was forwarded as.
+const EVENT_FILE: &str = "event.ics";
+
+pub(super) async fn reply(session: Session) -> Result<Answer, Failure> {
+    run(session, Form::Reply).await
+}
+
+pub(super) async fn forward(session: Session) -> Result<Answer, Failure> {
+    run(session, Form::Forward).await
+}
+
+async fn run(session: Session, form: Form) -> Result<Answer, Failure> {
+    let Posted { mime, save, token, replace_mime, source } = send_mail::read(&session)?;
+    let own = outgoing::repaired(mime);
+    let verb = match form {
+        Form::Forward => Verb::Forward,
+        Form::Reply if recipients(&own) > 1 => Verb::ReplyToAll,
+        Form::Reply => Verb::Reply,
+    };
+    let (pieces, original) = {
+        let read = session.read();
+        let found = source.map(|source| find(&read, session.account.id, &source)).transpose()?;
+        match found.flatten() {
+            // Before 14.0 nothing tells the phone why, and it would try for ever: better without
+            // the original than not at all.
+            None if session.version < Version::V14_0 => (vec![own], None),
+            None => return Err(Failure::Common(common::ITEM_NOT_FOUND)),
+            Some(item) => {
+                let zone = &session.front.settings.zone;
+                let pieces = match replace_mime {
+                    true => vec![own],
+                    false => weave(&own, original(&read, &item, zone)?, form),
+                };
+                let is_mail = !matches!(item.content, Content::Items(_));
+                (pieces, is_mail.then_some((item.id, item.uid, verb)))
+            }
+        }
+    };
+    outgoing::send(&session, Outgoing { pieces, save, token, original }).await?;
+    Ok(Answer::Empty)
+}
+
+fn find(read: &Snapshot, account: AccountId, source: &Source) -> Result<Option<Item>, Failure> {
+    if let Some(long) = &source.long {
+        return Ok(Item::by_long_id(read, account, long)?);
+    }
+    let Some(id) = &source.item else { return Ok(None) };
+    Ok(Item::by_server_id(read, account, id)?)
+}
+
+/// Everybody the answer is for.
+fn recipients(own: &[u8]) -> usize {
+    let header = own.get(..mime::header_len(own)).unwrap_or_default();
+    let fields = mime::header_fields(header).filter(|field| field.is("to") || field.is("cc"));
+    let all = fields.flat_map(|field| mime::addresses(field.value));
+    all.filter(|entry| matches!(entry, Address::Mailbox { .. })).count()
+}
+
+fn original(read: &Snapshot, item: &Item, zone: &TimeZone) -> Result<Original, Failure> {
+    let unreadable = |why: Unrenderable| {
+        tracing::warn!(%why, "an original cannot be read");
+        Failure::Common(common::SERVER_ERROR)
+    };
+    match item.content {
+        Content::Items(CollectionKind::Calendar) => of_event(read, item.id, item.uid, zone),
+        // Contacts, tasks and notes are not answered.
+        Content::Items(_) | Content::Outbox | Content::Recipients => {
+            Err(Failure::Common(common::REPLY_NOT_ALLOWED))
+        }
+        Content::Mail | Content::Drafts => {
+            let place = read.place(item.id, item.uid)?;
+            let place = place.ok_or(Failure::Common(common::ITEM_NOT_FOUND))?;
+            source::open(read, &place, |opened| Original::of(opened, place.sent, zone))
+                .map_err(unreadable)
+        }
+    }
+}
+
+/// An event: what it is about, and itself as a file.
+fn of_event(
+    read: &Snapshot,
+    collection: MailboxId,
+    uid: Uid,
+    zone: &TimeZone,
+) -> Result<Original, Failure> {
+    let text = item::text(read, collection, uid)?;
+    let mut original = Original::default();
+    if let Ok(series) = Series::parse(&text)
+        && let Some(master) = series.master().or_else(|| series.overrides().next())
+    {
+        let zones = series.zones(zone);
+        let event = Event::new(master, &zones);
+        let text = |name| master.text_of(name).unwrap_or_default();
+        original.subject = text("SUMMARY");
+        original.from = event.organizer().map(|organizer| organizer.address).unwrap_or_default();
+        original.sent = event.start_at().map(|at| date(at.as_second(), zone)).unwrap_or_default();
+        original.to = text("LOCATION");
+        original.plain = text("DESCRIPTION");
+        original.is_event = true;
+    }
+    let file = File {
+        media: "text/calendar".into(),
+        name: EVENT_FILE.into(),
+        bytes: text.into(),
+        ..File::default()
+    };
+    original.files.push(Enclosed { content_id: String::new(), part: Part::file(&file) });
+    Ok(original)
+}
