@@ -247,6 +247,16 @@ pub fn commit(tx: &mut Tx<'_>, draft: Draft) -> Result<Outcome, Refused> {
     match new {
         New::SentBefore => Ok(Outcome::default()),
         New::Sent(ready) => {
+            let token = match (&old, &client_id) {
+                (Some((asked, _)), _) => Some(Token::of_draft(mailbox.number, *asked)),
+                (None, id) => id.as_deref().map(new_token),
+            };
+            // Two such requests at once are one.
+            if let Some(token) = token
+                && sent::find(tx, sender, token, tx.now())? == Some(Uid(0))
+            {
+                return Ok(Outcome::default());
+            }
             ready.post(tx)?;
             match (old, client_id) {
                 (Some(old), _) => leave(tx, sender, mailbox, old, Uid(0))?,

@@ -4,6 +4,8 @@
 mod drafts;
 mod game;
 mod items;
+mod moves;
+mod send;
 mod sync;
 
 use std::collections::BTreeMap;
