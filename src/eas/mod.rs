@@ -251,6 +251,8 @@ async fn read_body<'f>(
     let bytes = read
         .map_err(|_| Failure::Http(StatusCode::REQUEST_TIMEOUT))?
         .map_err(|_| Failure::Http(StatusCode::PAYLOAD_TOO_LARGE))?;
+    // A Ping that came without a length must not hold its turn while it waits.
+    let permit = permit.filter(|_| bytes.len() > limits::EAS_SMALL_BODY);
     let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
     match encoding.map(str::trim) {
         None | Some("" | "identity") => Ok((bytes, permit)),
