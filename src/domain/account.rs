@@ -161,6 +161,7 @@ pub fn remove(tx: &mut Tx<'_>, id: AccountId) -> Result<Account> {
         Kind::Keyword,
         Kind::Thread,
         Kind::Log,
+        Kind::Marks,
         Kind::OutOfOffice,
         Kind::Replied,
     ] {

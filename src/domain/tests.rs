@@ -17,6 +17,7 @@ use crate::store::rows::collection::CollectionKind;
 use crate::store::rows::flags::Flags;
 use crate::store::rows::mailbox::SpecialUse;
 use crate::store::rows::marks::Marks;
+use crate::store::rows::sync::{SyncId, SyncState};
 use crate::store::verify::verify;
 use crate::store::{Read, Store, Tx};
 
@@ -414,12 +415,25 @@ fn replies_join_their_conversation() {
 fn removing_an_account_leaves_nothing_of_it() {
     let (store, anna, ben, inbox) = office();
     fill(&store, inbox, 3);
+    let calendar = collection::default(&store.read(), anna, CollectionKind::Calendar).unwrap().id;
     run(&store, move |tx| {
         account::add_alias(tx, &address("info@office.example"), anna)?;
+        item::add(tx, calendar, entry("a@x", 1, "BEGIN"))?;
+        let marks = Marks { categories: vec!["Red".into()], ..Marks::default() };
+        tx.put_marks(inbox, Uid(1), &marks)?;
+        let sync = SyncId { collection: inbox, device: 7 };
+        sync.put(tx, &mut SyncState::default())?;
         account::remove(tx, anna)
     })
     .unwrap();
     let read = store.read();
+    // Every kind of row that begins with an account; the log keeps that its folders went.
+    let kinds = [(0x20u8..=0x32), (0x34..=0x38), (0x60..=0x60), (0x63..=0x72)];
+    for kind in kinds.into_iter().flatten() {
+        let mut prefix = vec![kind];
+        prefix.extend(anna.0.to_be_bytes());
+        read.scan_prefix(&prefix, &mut |key, _| panic!("{key:?} is left")).unwrap();
+    }
     assert!(read.mailboxes(anna).unwrap().is_empty());
     assert!(read.address("info@office.example").unwrap().is_none());
     assert!(account::find(&read, &address("anna@office.example")).is_err());
