@@ -257,11 +257,6 @@ impl Known {
         tx.put(Self::row(account, device, self.key), out.done());
     }
 
-    /// Forgets what a device knows: it starts over.
-    pub fn forget(tx: &mut Tx<'_>, account: AccountId, device: u32) -> store::Result<()> {
-        tx.delete_prefix(&KeyBuilder::new(Kind::FolderState).u32(account.0).u32(device).done())
-    }
-
     /// Whether the device has this folder.
     pub fn has(&self, id: MailboxId) -> bool {
         self.folders.contains_key(&id.number)

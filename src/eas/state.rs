@@ -380,18 +380,28 @@ impl Options {
     pub fn encode(&self) -> Bytes {
         let mut out = Writer::new(1);
         out.u32(self.filter.into()).bool(self.client_wins);
-        out.option(self.truncation, |out, value| drop(out.u32(value.into())));
-        out.option(self.mime_truncation, |out, value| drop(out.u32(value.into())));
+        out.option(self.truncation, |out, value| {
+            out.u32(value.into());
+        });
+        out.option(self.mime_truncation, |out, value| {
+            out.u32(value.into());
+        });
         out.u32(self.mime_support.into()).bool(self.rights_management);
         for list in [&self.bodies, &self.body_parts] {
             out.u64(list.len() as u64);
             for body in list {
                 out.u32(body.kind.into()).bool(body.all_or_none);
-                out.option(body.truncation_size, |out, size| drop(out.u32(size)));
-                out.option(body.preview, |out, size| drop(out.u32(size)));
+                out.option(body.truncation_size, |out, size| {
+                    out.u32(size);
+                });
+                out.option(body.preview, |out, size| {
+                    out.u32(size);
+                });
             }
         }
-        out.option(self.max_items, |out, items| drop(out.u32(items)));
+        out.option(self.max_items, |out, items| {
+            out.u32(items);
+        });
         out.done()
     }
 

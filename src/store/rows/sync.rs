@@ -169,7 +169,9 @@ impl SyncHeader {
         out.bool(self.fresh).bool(self.pending).bytes(&self.options);
         out.option(self.supported.as_deref(), |out, tags| {
             out.u64(tags.len() as u64);
-            tags.iter().for_each(|tag| drop(out.u32((*tag).into())));
+            for tag in tags {
+                out.u32((*tag).into());
+            }
         });
         out.u64(self.applied.adds.len() as u64);
         for add in &self.applied.adds {
@@ -178,10 +180,15 @@ impl SyncHeader {
         out.u64(self.applied.changed.len() as u64);
         for change in &self.applied.changed {
             out.u32(change.uid).u64(change.modseq.0);
-            out.option(change.read, |out, read| drop(out.bool(read))).u32(change.digest);
+            out.option(change.read, |out, read| {
+                out.bool(read);
+            });
+            out.u32(change.digest);
         }
         out.u64(self.applied.removed.len() as u64);
-        self.applied.removed.iter().for_each(|uid| drop(out.u32(*uid)));
+        for uid in &self.applied.removed {
+            out.u32(*uid);
+        }
         out.u32(self.parts).done()
     }
 

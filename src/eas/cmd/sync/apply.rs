@@ -351,9 +351,11 @@ impl Run<'_, '_> {
                     return Ok(());
                 }
                 None if kind == CollectionKind::Calendar => {
-                    drop(calendar::remove(self.tx, self.place.id, uid, self.author.sends())?);
+                    calendar::remove(self.tx, self.place.id, uid, self.author.sends())?;
                 }
-                None => drop(item::remove(self.tx, self.place.id, uid)?),
+                None => {
+                    item::remove(self.tx, self.place.id, uid)?;
+                }
             },
             Content::Mail | Content::Drafts => self.remove_message(uid)?,
             Content::Outbox | Content::Recipients => return Err(Refused::Status(NOT_FOUND)),
@@ -372,7 +374,9 @@ impl Run<'_, '_> {
         let trash = mailbox::with_use(self.tx, id.account, SpecialUse::Trash)?;
         let uids = UidSet::range(uid.0, uid.0);
         match trash.filter(|trash| self.deletes_as_moves && trash.id != id) {
-            Some(trash) => drop(message::move_to(self.tx, id, &uids, trash.id)?),
+            Some(trash) => {
+                message::move_to(self.tx, id, &uids, trash.id)?;
+            }
             None => message::remove(self.tx, id, &uids)?,
         }
         Ok(())
