@@ -15,6 +15,7 @@ pub mod mailbox;
 pub mod message;
 pub mod out_of_office;
 pub mod outbox;
+pub mod people;
 pub mod policy;
 pub mod quota;
 pub mod scheduling;

@@ -7,6 +7,7 @@ pub mod client;
 mod connections;
 pub mod dns;
 mod listen;
+pub mod mail_certificate;
 pub mod rate;
 mod shutdown;
 mod stream;

@@ -13,10 +13,12 @@ mod meeting_response;
 mod move_items;
 mod ping;
 mod provision;
+mod resolve_recipients;
 mod send_mail;
 mod settings;
 mod smart;
 mod sync;
+mod validate_cert;
 
 pub use ping::Watched;
 pub use sync::Remembered;
@@ -40,6 +42,8 @@ pub async fn run(command: Command, session: Session) -> Result<Answer, Failure> 
         Command::Ping => ping::run(session).await,
         Command::Provision => provision::run(session).await,
         Command::Settings => settings::run(session).await,
+        Command::ResolveRecipients => resolve_recipients::run(session),
+        Command::ValidateCert => validate_cert::run(session).await,
         Command::SmartForward => smart::forward(session).await,
         Command::SmartReply => smart::reply(session).await,
         Command::SendMail => send_mail::run(session).await,

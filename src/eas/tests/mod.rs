@@ -5,6 +5,7 @@ mod drafts;
 mod game;
 mod items;
 mod moves;
+mod people;
 mod send;
 mod sync;
 

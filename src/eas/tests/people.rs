@@ -1,0 +1,132 @@
+//! Whom a text means, when they are free, and whether their certificates may be trusted.
+
+use super::*;
+use crate::domain::account::NewAccount;
+use crate::domain::{collection, contact, item};
+use crate::format::vcard::Card;
+use crate::store::rows::account::Group;
+use crate::store::rows::collection::CollectionKind;
+use wbxml::tags::{resolve_recipients as r, validate_cert as v};
+
+/// Anna, Ben (busy for an hour) and Benno; the group staff; a contact Carla with a picture.
+fn office() -> Office {
+    let office = Office::new();
+    let anna = office.account;
+    office.write(move |tx| {
+        let mut ben = anna;
+        for name in ["Benno", "Ben"] {
+            let new = NewAccount {
+                address: format!("{}@office.example", name.to_lowercase()).parse().unwrap(),
+                display_name: format!("{name} Müller"),
+                admin: false,
+                credentials: None,
+                quota: None,
+            };
+            ben = account::create(tx, &new)?.id;
+        }
+        let calendar = collection::default(tx, ben, CollectionKind::Calendar)?.id;
+        let text = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:e\r\n\
+            DTSTART:20231114T100000Z\r\nDTEND:20231114T110000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+        let (from, until) = (1_699_956_000, 1_699_959_600);
+        let event = item::Text { uid: "e".into(), text: text.into(), look: 1, from, until };
+        item::add(tx, calendar, event)?;
+        let book = collection::default(tx, anna, CollectionKind::Contacts)?.id;
+        let card = "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:c\r\nFN:Carla Beispiel\r\n\
+            EMAIL:carla@else.example\r\nEMAIL:ben@office.example\r\n\
+            PHOTO:data:image/png;base64,iVBORw==\r\nEND:VCARD\r\n";
+        item::add(tx, book, contact::text(&Card::parse(card).unwrap()))?;
+        let members = vec!["anna@office.example".into(), "ben@office.example".into()];
+        let group = Group { name: "Everybody".into(), members, members_send: false };
+        account::put_group(tx, &"staff@office.example".parse().unwrap(), &group)
+    });
+    office
+}
+
+async fn resolve(office: &Office, asked: &[&str], options: Vec<Element>) -> Vec<Element> {
+    let phone = office.phone("A", Version::V14_1);
+    let mut children: Vec<Element> = asked.iter().map(|to| text(r::TO, to)).collect();
+    children.push(tree(r::OPTIONS, options));
+    let request = tree(r::RESOLVE_RECIPIENTS, children);
+    let answer = phone.call(Command::ResolveRecipients, Some(&request)).await.unwrap().unwrap();
+    assert_eq!(answer.text_of(r::STATUS), Some("1"));
+    answer.all(r::RESPONSE).cloned().collect()
+}
+
+fn addresses(response: &Element) -> Vec<&str> {
+    response.all(r::RECIPIENT).filter_map(|each| each.text_of(r::EMAIL_ADDRESS)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_found_by_what_one_types() {
+    let office = office();
+    let asked = ["BEN@office.example", "müll", "Carla", "nobody@else.example", "everyb", "b müll"];
+    let found = resolve(&office, &asked, Vec::new()).await;
+    let status: Vec<&str> = found.iter().filter_map(|each| each.text_of(r::STATUS)).collect();
+    assert_eq!(status, ["1", "2", "2", "4", "1", "2"]);
+    assert_eq!(addresses(&found[0]), ["ben@office.example"]);
+    assert_eq!(addresses(&found[1]), ["ben@office.example", "benno@office.example"]);
+    // Ben is among Carla's addresses, and better known as himself.
+    assert_eq!(
+        found[2].all(r::RECIPIENT).map(|each| each.text_of(r::TYPE).unwrap()).next(),
+        Some("2")
+    );
+    assert_eq!(addresses(&found[4]), ["staff@office.example"]);
+    let one = vec![text(r::MAX_AMBIGUOUS_RECIPIENTS, "1")];
+    let found = resolve(&office, &["müll"], one).await;
+    assert_eq!((found[0].text_of(r::STATUS), addresses(&found[0]).len()), (Some("3"), 1));
+    assert_eq!(found[0].text_of(r::RECIPIENT_COUNT), Some("2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn their_times_certificates_and_pictures_are_told() {
+    let office = office();
+    let span = vec![
+        text(r::START_TIME, "2023-11-14T09:00:00.000Z"),
+        text(r::END_TIME, "2023-11-14T12:00:00.000Z"),
+    ];
+    let options = vec![
+        text(r::CERTIFICATE_RETRIEVAL, "2"),
+        tree(r::AVAILABILITY, span),
+        tree(r::PICTURE, vec![text(r::MAX_SIZE, "100")]),
+    ];
+    let asked = ["ben@office.example", "carla@else.example", "staff@office.example"];
+    let found = resolve(&office, &asked, options).await;
+    let person = |at: usize| found[at].child(r::RECIPIENT).unwrap();
+    let free = |at: usize| {
+        let availability = person(at).child(r::AVAILABILITY).unwrap();
+        (availability.text_of(r::STATUS), availability.text_of(r::MERGED_FREE_BUSY))
+    };
+    assert_eq!(free(0), (Some("1"), Some("002200")));
+    assert_eq!(free(1), (Some("163"), None));
+    assert_eq!(free(2), (Some("1"), Some("002200")));
+    let certificates = person(0).child(r::CERTIFICATES).unwrap();
+    assert_eq!(certificates.text_of(r::STATUS), Some("7"));
+    let picture = |at: usize| {
+        let picture = person(at).child(r::PICTURE).unwrap();
+        (picture.text_of(r::STATUS), picture.text_of(r::DATA))
+    };
+    assert_eq!(picture(0), (Some("173"), None));
+    assert_eq!(picture(1), (Some("1"), Some("iVBORw==")));
+    let phone = office.phone("A", Version::V14_1);
+    let many = vec![text(r::TO, "x"); 101];
+    let refused =
+        phone.call(Command::ResolveRecipients, Some(&tree(r::RESOLVE_RECIPIENTS, many))).await;
+    assert_eq!(refused, Err(Failure::Status(5)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_nobody_knows_is_not_trusted() {
+    let office = Office::new();
+    let phone = office.phone("A", Version::V14_1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["x.example".into()]).unwrap();
+    let own = params.self_signed(&key).unwrap();
+    use base64::Engine as _;
+    let own = base64::engine::general_purpose::STANDARD.encode(own.der());
+    let all = vec![text(v::CERTIFICATE, &own), text(v::CERTIFICATE, "nonsense")];
+    let request = tree(v::VALIDATE_CERT, vec![tree(v::CERTIFICATES, all)]);
+    let answer = phone.call(Command::ValidateCert, Some(&request)).await.unwrap().unwrap();
+    let said: Vec<_> =
+        answer.all(v::CERTIFICATE).filter_map(|each| each.text_of(v::STATUS)).collect();
+    assert_eq!((answer.text_of(v::STATUS), said), (Some("1"), vec!["4", "10"]));
+}
