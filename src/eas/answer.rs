@@ -64,7 +64,6 @@ pub mod common {
     pub const QUOTA: u16 = 113;
     pub const SEND_QUOTA: u16 = 115;
     pub const REPLY_NOT_ALLOWED: u16 = 117;
-    pub const PREVIOUSLY_SENT: u16 = 118;
     pub const NO_RECIPIENT: u16 = 119;
     pub const SUBMISSION_FAILED: u16 = 120;
     pub const DEVICE_BLOCKED: u16 = 129;

@@ -261,11 +261,12 @@ pub fn weave(own: &Bytes, original: Original, form: Form) -> Vec<Bytes> {
     let shows_html = edits.iter().any(|edit| edit.html);
     let quoted = !edits.is_empty();
     let mut extra = Vec::new();
-    if !quoted && !(sealed && form == Form::Reply) {
+    let untouched = sealed && form == Form::Reply;
+    if !quoted && !untouched {
         // Nothing that could be written under.
         extra.push(Part::text("text/plain", &original.below_plain("", form)));
     }
-    let html = original.html.as_deref().unwrap_or_default();
+    let html = start_of(original.html.as_deref().unwrap_or_default());
     let shown = |file: &Enclosed| {
         shows_html
             && !file.content_id.is_empty()

@@ -257,3 +257,84 @@ async fn a_forward_brings_the_files_and_needs_its_original() {
     old.post(Command::SmartForward, letter, more).await.unwrap();
     assert!(office.messages(ben, "INBOX").pop().unwrap().ends_with("\r\n\r\nlook\r\n"));
 }
+
+/// Messages of other projects' tests, where they have been fetched: KONTOR_SHARED, or `../shared`.
+fn corpus() -> Vec<(String, Vec<u8>)> {
+    let shared = std::env::var_os("KONTOR_SHARED").map(std::path::PathBuf::from);
+    let beside = || std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let mut all = Vec::new();
+    for half in ["mime", "mbox", "tnef"] {
+        let folder = shared.clone().unwrap_or_else(beside).join("corpus").join(half);
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            all.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+        }
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_message_of_the_corpus_is_answered_and_forwarded() {
+    let office = Office::new();
+    let ben = office.ben();
+    let phone = office.phone("A", Version::V14_1);
+    let inbox = office.inbox;
+    for (count, (name, raw)) in corpus().into_iter().enumerate() {
+        let kept = Bytes::from(raw.clone());
+        let uid = office.write(move |tx| {
+            let stored = message::store_content(tx, Prepared::new(b"", kept))?;
+            Ok(message::add(tx, inbox, &stored, &FlagNames::default(), None)?.uid)
+        });
+        let html = "To: ben@office.example\nContent-Type: text/html\n\n<p>my own words</p>\n";
+        let plain = "To: ben@office.example\n\nmy own words\n";
+        for (number, command, own) in [
+            (1, Command::SmartReply, html),
+            (2, Command::SmartReply, plain),
+            (3, Command::SmartForward, html),
+            (4, Command::SmartForward, plain),
+        ] {
+            let mut more = client_id(&format!("{count} {number}"));
+            more.push(of(&format!("1:{uid}")));
+            let sent = phone.post(command, own, more).await;
+            assert_eq!(sent, Ok(()), "{name} {number}");
+            let read = office.store.read();
+            let row = mailbox::find(&read, ben, "INBOX").unwrap();
+            let place = read.place(row.id, Uid(row.uid_next.0 - 1)).unwrap().unwrap();
+            let record = read.content(place.content).unwrap().unwrap();
+            let preview = mime::RecordView::parse(&record).unwrap().preview().to_owned();
+            assert!(preview.starts_with("my own words"), "{name} {number}: {preview}");
+        }
+        // As if a phone had written it.
+        let own = ["To: ben@office.example\n".as_bytes(), &raw].concat();
+        let own = String::from_utf8_lossy(&own).into_owned();
+        let mut more = client_id(&format!("{count} 5"));
+        more.push(of(&format!("1:{uid}")));
+        match phone.post(Command::SmartReply, &own, more).await {
+            Ok(()) | Err(Failure::Common(107 | 120)) => {}
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_message_goes_through() {
+    let office = Office::new();
+    let ben = office.ben();
+    let phone = office.phone("A", Version::V14_1);
+    let line = format!("{}\n", "x".repeat(75));
+    let letter = format!(
+        "To: ben@office.example\nBcc: anna@office.example\n\n{}",
+        line.repeat(40 * 1024 * 1024 / 77)
+    );
+    phone.post(Command::SendMail, &letter, client_id("1")).await.unwrap();
+    let row = office.mailbox(ben, "INBOX");
+    assert!(row.bytes > 39 * 1024 * 1024, "{}", row.bytes);
+    let mut more = client_id("2");
+    more.push(of("1:1"));
+    let small = "To: ben@office.example\n\nsee below\n";
+    phone.post(Command::SmartForward, small, more).await.unwrap();
+    assert_eq!(office.messages(ben, "INBOX").len(), 2);
+    let larger = letter.repeat(2);
+    let refused = phone.post(Command::SendMail, &larger, client_id("3")).await;
+    assert_eq!(refused, Err(Failure::Common(120)));
+}
