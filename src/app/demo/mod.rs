@@ -2,6 +2,7 @@
 
 mod attachments;
 mod compose;
+mod groupware;
 mod letters;
 
 use std::collections::HashMap;
@@ -115,6 +116,7 @@ fn describe(server: &Server, dir: &Path, temporary: bool) -> String {
         ("Submission", "submission", "STARTTLS, or none on this machine"),
         ("Submission", "submissions", "TLS"),
         ("SMTP", "smtp", "mail from elsewhere"),
+        ("ActiveSync", "https", "phones: this server, TLS"),
     ] {
         if let Some(address) = port(name) {
             let _ = writeln!(text, "  {what:<11} {address:<21} {note}");
@@ -163,6 +165,10 @@ fn fill_directory(dir: &Path, config: &Config) -> Result<(), Failure> {
 /// Makes the people and delivers the letters.
 fn fill(store: &Store, now: UnixTime) -> Result<(), Failure> {
     let people = make_people(store)?;
+    for person in &PEOPLE {
+        let Some(id) = people.get(&local(person.login)?.canonical()).copied() else { continue };
+        store.write_blocking(move |tx| groupware::fill(tx, id, person, now))?;
+    }
     let letters = letters::all().map_err(Failure)?;
     let midnight = now - now.rem_euclid(86_400);
     let sent_at = |letter: &Letter| {
@@ -355,6 +361,9 @@ mod tests {
             let sent = mailbox::find(&read, account.id, "Sent").unwrap();
             assert!(sent.messages >= 1, "{} wrote nothing", account.address);
             all += read.account_state(account.id).unwrap().messages;
+            for collection in read.collections(account.id).unwrap() {
+                assert!(collection.items >= 3, "{} has {}", account.address, collection.name);
+            }
         }
         assert!(all > 80, "{all}");
     }
