@@ -12,6 +12,7 @@ use crate::delivery::queue::{self, Outgoing};
 use crate::delivery::recipient::Wish;
 use crate::delivery::{Envelope, Refusal, Trace};
 use crate::domain::message::{self, FlagNames, Prepared, Stored};
+use crate::domain::recipients::{self, Correspondent};
 use crate::domain::{mailbox, quota};
 use crate::store::rows::flags::Flags;
 use crate::store::{Read, Store, Tx};
@@ -31,6 +32,8 @@ pub(super) struct Posting {
     pub reports: Vec<(AccountId, Prepared)>,
     /// What is done beside the delivery.
     pub arrival: Arrival,
+    /// Whom who submitted it has written to.
+    pub correspondents: Vec<Correspondent>,
     /// What who submitted it keeps.
     pub copy: SentCopy,
 }
@@ -75,6 +78,7 @@ pub(super) fn deliver(tx: &mut Tx<'_>, posting: Posting) -> Result<(), Refusal> 
     }
     if let Some(account) = posting.account {
         posting.arrival.sent(tx, account)?;
+        recipients::note(tx, account, &posting.correspondents)?;
     }
     Ok(())
 }

@@ -28,6 +28,7 @@ pub async fn receive(
     let arrival = Arrival::of(&raw, message.record(), envelope.sender()).await?;
     let (account, copy) = (None, SentCopy::None);
     let posting = Posting {
+        correspondents: Vec::new(),
         envelope,
         trace,
         account,

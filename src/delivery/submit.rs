@@ -13,6 +13,7 @@ use crate::delivery::local::{Posting, SentCopy, deliver};
 use crate::delivery::receive::{check_loop, only_recipient, pass_on_mark};
 use crate::delivery::{Envelope, Message, Refusal, Trace, dsn, trace};
 use crate::domain::directory;
+use crate::domain::recipients::Correspondent;
 use crate::format::mime::{Submission as Header, without_fields};
 use crate::store::{Read, Store, Tx};
 
@@ -90,6 +91,11 @@ pub async fn prepare(
         (true, true) => SentCopy::Same,
         (true, false) => SentCopy::Own(Box::new(message.clone().prepare(added).await?)),
     };
+    let people = header
+        .correspondents
+        .iter()
+        .map(|(address, name)| Correspondent { address: address.clone(), name: name.clone() });
+    let correspondents = people.collect();
     let message = without_bcc(message, header).await?;
     let body_size = message.size();
     let raw = message.clone();
@@ -106,6 +112,7 @@ pub async fn prepare(
         reports,
         copy,
         arrival,
+        correspondents,
     }))
 }
 

@@ -11,11 +11,12 @@ pub const NAME_MAX: usize = 255;
 pub const COLLECTIONS_MAX: usize = 500;
 
 /// What every account has.
-const DEFAULTS: [(CollectionKind, &str); 4] = [
+const DEFAULTS: [(CollectionKind, &str); 5] = [
     (CollectionKind::Calendar, "Calendar"),
     (CollectionKind::Contacts, "Contacts"),
     (CollectionKind::Tasks, "Tasks"),
     (CollectionKind::Notes, "Notes"),
+    (CollectionKind::Recipients, "RecipientInfo"),
 ];
 
 /// The collection with this id.

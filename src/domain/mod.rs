@@ -18,6 +18,7 @@ pub mod outbox;
 pub mod people;
 pub mod policy;
 pub mod quota;
+pub mod recipients;
 pub mod scheduling;
 pub mod server;
 pub mod thread;

@@ -17,9 +17,8 @@ use crate::store::rows::collection::CollectionKind;
 use crate::store::rows::mailbox::SpecialUse;
 use crate::store::{self, Read, Tx};
 
-/// The numbers of the folders that are no collections; real ones count up from 1.
+/// The number of the folder that is no collection; real ones count up from 1.
 const OUTBOX_NUMBER: u32 = u32::MAX - 1;
-const RECIPIENTS_NUMBER: u32 = u32::MAX;
 
 /// What lies in a folder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,8 +29,6 @@ pub enum Content {
     Items(CollectionKind),
     /// Nothing, ever.
     Outbox,
-    /// People that mail was sent to.
-    Recipients,
 }
 
 impl Content {
@@ -43,7 +40,7 @@ impl Content {
             Self::Items(CollectionKind::Contacts) => "Contacts",
             Self::Items(CollectionKind::Tasks) => "Tasks",
             Self::Items(CollectionKind::Notes) => "Notes",
-            Self::Recipients => "RecipientInfo",
+            Self::Items(CollectionKind::Recipients) => "RecipientInfo",
         }
     }
 }
@@ -109,13 +106,14 @@ pub fn hierarchy(read: &impl Read, account: AccountId, version: Version) -> Resu
             (CollectionKind::Contacts, true) => 9,
             (CollectionKind::Tasks, true) => 7,
             (CollectionKind::Notes, true) => 10,
+            (CollectionKind::Recipients, _) => 19,
             (CollectionKind::Calendar, false) => 13,
             (CollectionKind::Contacts, false) => 14,
             (CollectionKind::Tasks, false) => 15,
             (CollectionKind::Notes, false) => 17,
         };
-        // Notes came with 14.0.
-        if collection.kind == CollectionKind::Notes && version < Version::V14_0 {
+        let newer = matches!(collection.kind, CollectionKind::Notes | CollectionKind::Recipients);
+        if newer && version < Version::V14_0 {
             continue;
         }
         folders.push(Folder {
@@ -126,10 +124,6 @@ pub fn hierarchy(read: &impl Read, account: AccountId, version: Version) -> Resu
             kind,
             content: Content::Items(collection.kind),
         });
-    }
-    if version >= Version::V14_0 {
-        let (number, id) = (RECIPIENTS_NUMBER, ids::RECIPIENTS);
-        folders.push(extra(account, number, id, "RecipientInfo", 19, Content::Recipients));
     }
     Ok(folders)
 }
@@ -158,12 +152,8 @@ pub fn find(
     account: AccountId,
     server_id: &str,
 ) -> Result<Option<(MailboxId, Content)>> {
-    match server_id {
-        ids::OUTBOX => return Ok(Some((MailboxId::new(account, OUTBOX_NUMBER), Content::Outbox))),
-        ids::RECIPIENTS => {
-            return Ok(Some((MailboxId::new(account, RECIPIENTS_NUMBER), Content::Recipients)));
-        }
-        _ => {}
+    if server_id == ids::OUTBOX {
+        return Ok(Some((MailboxId::new(account, OUTBOX_NUMBER), Content::Outbox)));
     }
     let Some(id) = ids::parse_collection(account, server_id) else { return Ok(None) };
     if let Some(mailbox) = read.mailbox(id)? {
@@ -315,7 +305,6 @@ pub fn is_behind(
 fn server_id(number: u32) -> String {
     match number {
         OUTBOX_NUMBER => ids::OUTBOX.to_owned(),
-        RECIPIENTS_NUMBER => ids::RECIPIENTS.to_owned(),
         number => number.to_string(),
     }
 }

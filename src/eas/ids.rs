@@ -5,8 +5,6 @@ use crate::base::id::{AccountId, MailboxId, MessageId, Uid};
 
 /// The outbox that phones want to see; nothing ever lies in it.
 pub const OUTBOX: &str = "outbox";
-/// The recipient information cache.
-pub const RECIPIENTS: &str = "recipients";
 /// The root of the hierarchy (`ParentId`).
 pub const ROOT: &str = "0";
 

@@ -43,7 +43,7 @@ pub fn parse_key(text: &str) -> Option<u64> {
 /// day, so that a phone's window is not recomputed by every poll.
 pub fn cutoff(content: Content, filter: u8, now: UnixTime) -> UnixTime {
     let days = match (content, filter) {
-        (Content::Items(CollectionKind::Contacts | CollectionKind::Notes), _) => return 0,
+        (Content::Items(kind), _) if is_timeless(kind) => return 0,
         // Tasks that are done have ended; those that are not never do.
         (Content::Items(CollectionKind::Tasks), 8) => return i64::MAX,
         (Content::Items(CollectionKind::Tasks), _) => return 0,
@@ -57,6 +57,12 @@ pub fn cutoff(content: Content, filter: u8, now: UnixTime) -> UnixTime {
         _ => return 0,
     };
     (now - days * DAY).div_euclid(DAY) * DAY
+}
+
+/// Contacts and notes are of all times.
+fn is_timeless(kind: CollectionKind) -> bool {
+    use CollectionKind::{Contacts, Notes, Recipients};
+    matches!(kind, Contacts | Notes | Recipients)
 }
 
 /// Whether an item lies in the window.
@@ -99,7 +105,7 @@ pub fn choose(store: &Store, id: MailboxId, content: Content, cutoff: UnixTime) 
             }
             crate::domain::collection::require(&read, id)?.modseq
         }
-        Content::Outbox | Content::Recipients => ModSeq(0),
+        Content::Outbox => ModSeq(0),
     };
     Ok(Choice { modseq, inside, present })
 }
@@ -128,7 +134,7 @@ pub fn fold(
     own: &Applied,
 ) -> Result<()> {
     let changes = match content {
-        Content::Outbox | Content::Recipients => return Ok(()),
+        Content::Outbox => return Ok(()),
         _ => read.changes(id, state.header.modseq)?,
     };
     for (uid, _) in changes.gone {

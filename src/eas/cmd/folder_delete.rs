@@ -27,7 +27,7 @@ fn delete(at: &mut At<'_, '_>, server_id: &str) -> Result<(u64, Option<String>),
         };
     };
     let gone: Vec<MailboxId> = match folder.content {
-        Content::Outbox | Content::Recipients => return Err(Refused::Status(SPECIAL)),
+        Content::Outbox => return Err(Refused::Status(SPECIAL)),
         Content::Items(_) => {
             collection::delete(at.tx, folder.id)?;
             vec![folder.id]

@@ -12,6 +12,7 @@ use crate::eas::ids;
 use crate::eas::session::Session;
 use crate::format::wbxml::tags::folder_hierarchy as t;
 use crate::store::Read as _;
+use crate::store::rows::collection::CollectionKind;
 
 pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
     let request = session.required_element()?;
@@ -37,7 +38,7 @@ fn update(at: &mut At<'_, '_>, wanted: &Wanted) -> Result<(u64, Option<String>),
     };
     match folder.content {
         // 2 says of this command that the folder is a special one, 3 that it is this one.
-        Content::Recipients => return Err(Refused::Status(SPECIAL)),
+        Content::Items(CollectionKind::Recipients) => return Err(Refused::Status(SPECIAL)),
         Content::Outbox => return Err(Refused::Status(EXISTS)),
         Content::Items(_) => {
             let row = collection::require(at.tx, folder.id)?;

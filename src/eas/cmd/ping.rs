@@ -109,7 +109,7 @@ fn has_news(read: &Snapshot, device: u32, folder: &mut Folder) -> Result<bool, F
     let modseq = match folder.content {
         Content::Mail | Content::Drafts => read.mailbox(folder.collection)?.map(|row| row.modseq),
         Content::Items(_) => read.collection(folder.collection)?.map(|row| row.modseq),
-        Content::Outbox | Content::Recipients => return Ok(false),
+        Content::Outbox => return Ok(false),
     };
     let Some(modseq) = modseq.filter(|modseq| *modseq > folder.quiet) else { return Ok(false) };
     let sync = SyncId { collection: folder.collection, device };

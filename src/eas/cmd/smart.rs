@@ -87,9 +87,7 @@ fn original(read: &Snapshot, item: &Item, zone: &TimeZone) -> Result<Original, F
     match item.content {
         Content::Items(CollectionKind::Calendar) => of_event(read, item.id, item.uid, zone),
         // Contacts, tasks and notes are not answered.
-        Content::Items(_) | Content::Outbox | Content::Recipients => {
-            Err(Failure::Common(common::REPLY_NOT_ALLOWED))
-        }
+        Content::Items(_) | Content::Outbox => Err(Failure::Common(common::REPLY_NOT_ALLOWED)),
         Content::Mail | Content::Drafts => {
             let place = read.place(item.id, item.uid)?;
             let place = place.ok_or(Failure::Common(common::ITEM_NOT_FOUND))?;

@@ -1,7 +1,7 @@
 //! One entrance for the classes that are standard texts.
 
 use crate::domain::item::Text;
-use crate::eas::render::{Malformed, Supported, Unrenderable, View, contact, event};
+use crate::eas::render::{Malformed, Supported, Unrenderable, View, contact, event, recipient};
 use crate::format::ical;
 use crate::format::wbxml::{Element, Writer};
 use crate::store::rows::collection::CollectionKind;
@@ -16,6 +16,7 @@ pub fn render(
     match kind {
         CollectionKind::Calendar => event::render(out, text, view),
         CollectionKind::Contacts => contact::render(out, text, view),
+        CollectionKind::Recipients => recipient::render(out, text),
         _ => Err(Unrenderable(format!("{kind:?}"))),
     }
 }
@@ -87,7 +88,7 @@ pub fn stub(
              DTSTART;VALUE=DATE:{day}\r\nSUMMARY:{title}\r\nDESCRIPTION:{note}\r\n\
              END:VEVENT\r\nEND:VCALENDAR\r\n"
         ),
-        CollectionKind::Contacts => format!(
+        CollectionKind::Contacts | CollectionKind::Recipients => format!(
             "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:{uid}\r\nFN:{title}\r\nN:{title};;;;\r\n\
              NOTE:{note}\r\nEND:VCARD\r\n"
         ),

@@ -7,6 +7,7 @@ pub mod email;
 pub mod event;
 pub mod item;
 pub mod meeting_request;
+pub mod recipient;
 
 use jiff::tz::TimeZone;
 

@@ -151,3 +151,36 @@ async fn contacts_of_two_phones_end_alike() {
         play(seed).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_somebody_wrote_to_is_offered_again() {
+    let office = Office::new();
+    let account = office.account;
+    let people = |names: &[(&str, &str)]| {
+        let one = |(address, name): &(&str, &str)| crate::domain::recipients::Correspondent {
+            address: (*address).to_owned(),
+            name: (*name).to_owned(),
+        };
+        names.iter().map(one).collect::<Vec<_>>()
+    };
+    let mut phone = office.phone("A", Version::V14_1);
+    let names = phone.folder_sync().await;
+    let (folder, _) = names.iter().find(|(_, name)| *name == "RecipientInfo").unwrap();
+    phone.settle(folder, 10, 0).await;
+    let first = people(&[("Ben@else.example", "Ben B"), ("x@else.example", "x@else.example")]);
+    office.write(move |tx| crate::domain::recipients::note(tx, account, &first));
+    let second = people(&[("ben@else.example", "ben@else.example"), ("no address", "")]);
+    office.write(move |tx| crate::domain::recipients::note(tx, account, &second));
+    phone.settle(folder, 10, 0).await;
+    let held = &phone.folders[folder].items;
+    let mut shown: Vec<_> = held
+        .values()
+        .map(|data| {
+            let text = |tag| data.text_of(tag).unwrap_or_default().to_owned();
+            (text(c::EMAIL1_ADDRESS), text(c::FILE_AS), text(c::WEIGHTED_RANK))
+        })
+        .collect();
+    shown.sort();
+    let wanted = [("ben@else.example", "Ben B", "2"), ("x@else.example", "x@else.example", "1")];
+    assert_eq!(shown, wanted.map(|(a, b, c)| (a.into(), b.into(), c.into())));
+}

@@ -18,6 +18,8 @@ pub struct Submission {
     pub sender: Vec<String>,
     /// There are more addresses in From or Sender than are listed.
     pub too_many: bool,
+    /// Address and name of everybody in To, Cc and Bcc, as written.
+    pub correspondents: Vec<(String, String)>,
     /// To, Cc or Bcc is there (RFC 5322 §3.6 wants none, but mail without looks like spam).
     pub has_recipients: bool,
     /// `Received` fields, to find loops by.
@@ -37,7 +39,19 @@ const MAX_SENDERS: usize = 100;
 /// `Delivered-To` fields that are kept.
 const MAX_DELIVERED_TO: usize = 100;
 
+/// Recipients whose names are kept.
+const MAX_CORRESPONDENTS: usize = 50;
+
 impl Submission {
+    fn correspond(&mut self, value: &[u8]) {
+        let room = MAX_CORRESPONDENTS.saturating_sub(self.correspondents.len());
+        let people = addresses(value).into_iter().filter_map(|address| match address {
+            Address::Mailbox { .. } => Some((address.address(), address.display())),
+            _ => None,
+        });
+        self.correspondents.extend(people.take(room));
+    }
+
     /// Reads the header of `raw`.
     pub fn read(raw: &[u8]) -> Self {
         let header_len = header_len(raw);
@@ -52,9 +66,13 @@ impl Submission {
                     collect(field.value, &mut found.from, &mut found.too_many);
                 }
                 b"sender" => collect(field.value, &mut found.sender, &mut found.too_many),
-                b"to" | b"cc" => found.has_recipients = true,
+                b"to" | b"cc" => {
+                    found.has_recipients = true;
+                    found.correspond(field.value);
+                }
                 b"bcc" => {
                     found.has_recipients = true;
+                    found.correspond(field.value);
                     found.bcc.push(field.span);
                 }
                 b"resent-bcc" => found.bcc.push(field.span),

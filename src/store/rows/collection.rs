@@ -19,10 +19,13 @@ pub enum CollectionKind {
     Tasks = 3,
     /// iCalendar journal entries.
     Notes = 4,
+    /// vCards of people that mail was sent to.
+    Recipients = 5,
 }
 
 impl CollectionKind {
-    pub const ALL: [CollectionKind; 4] = [Self::Calendar, Self::Contacts, Self::Tasks, Self::Notes];
+    pub const ALL: [CollectionKind; 5] =
+        [Self::Calendar, Self::Contacts, Self::Tasks, Self::Notes, Self::Recipients];
 }
 
 /// A collection of standard texts. The counters are kept by the transaction.

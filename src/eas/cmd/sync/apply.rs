@@ -256,7 +256,7 @@ impl Run<'_, '_> {
                 self.change_message(uid, data)?;
                 read = data.text_of(tags::email::READ).map(|text| text.trim() != "0");
             }
-            Content::Outbox | Content::Recipients => return Err(Refused::Status(NOT_FOUND)),
+            Content::Outbox => return Err(Refused::Status(NOT_FOUND)),
         }
         let modseq = self.modseq()?;
         self.applied.changed.push(AppliedChange { uid: uid.0, modseq, read, digest });
@@ -358,7 +358,7 @@ impl Run<'_, '_> {
                 }
             },
             Content::Mail | Content::Drafts => self.remove_message(uid)?,
-            Content::Outbox | Content::Recipients => return Err(Refused::Status(NOT_FOUND)),
+            Content::Outbox => return Err(Refused::Status(NOT_FOUND)),
         }
         state::forget_item(self.state, uid.0);
         self.applied.removed.push(uid.0);

@@ -274,7 +274,7 @@ pub fn news(
     let modseq = match content {
         Content::Mail | Content::Drafts => read.mailbox(sync.collection)?.map(|row| row.modseq),
         Content::Items(_) => read.collection(sync.collection)?.map(|row| row.modseq),
-        Content::Outbox | Content::Recipients => None,
+        Content::Outbox => None,
     };
     if modseq.is_none_or(|modseq| modseq <= header.modseq) {
         return Ok(News::None);
