@@ -14,6 +14,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("redb", &["store"]),
     ("rustls", &["net", "app"]),
     ("tokio_rustls", &["net", "app"]),
+    ("webpki", &["net"]),
     ("hickory_resolver", &["net"]),
     ("mail_parser", &["format"]),
 ];

@@ -7,6 +7,7 @@ mod clients;
 mod corpus;
 mod crash;
 mod discover;
+mod eas_send;
 mod faults;
 mod floors;
 mod imap;

@@ -74,6 +74,8 @@ pub struct Front {
     waiting: waiting::Waiting,
     /// Bodies of more than [`limits::EAS_SMALL_BODY`] that are held at once.
     large_bodies: tokio::sync::Semaphore,
+    /// Messages of that size that are read whole, to be quoted or changed.
+    large_originals: tokio::sync::Semaphore,
     memory: gate::Memory,
     synced: cmd::Remembered,
     pinged: cmd::Watched,
@@ -86,6 +88,7 @@ impl Front {
             store,
             waiting: waiting::Waiting::default(),
             large_bodies: tokio::sync::Semaphore::new(limits::EAS_LARGE_BODIES),
+            large_originals: tokio::sync::Semaphore::new(limits::EAS_LARGE_BODIES),
             memory: gate::Memory::default(),
             synced: cmd::Remembered::default(),
             pinged: cmd::Watched::default(),

@@ -3,8 +3,10 @@
 
 use bytes::Bytes;
 use memchr::memchr2;
+use tokio::sync::SemaphorePermit;
 
 use crate::base::id::{MailboxId, Uid};
+use crate::base::limits;
 use crate::base::uidset::UidSet;
 use crate::delivery::addressees::Addressees;
 use crate::delivery::submit::{self, Ready, Wishes};
@@ -109,6 +111,19 @@ pub async fn send(session: &Session, outgoing: Outgoing) -> Result<(), Failure> 
     Ok(sending.await.map_err(Unsent::from)?)
 }
 
+/// A turn for a message that is read whole; `None` if it is small.
+pub async fn hold(
+    session: &Session,
+    mailbox: MailboxId,
+    uid: Uid,
+) -> Result<Option<SemaphorePermit<'_>>, Failure> {
+    let size = session.read().place(mailbox, uid)?.map_or(0, |place| place.size);
+    if size <= limits::EAS_SMALL_BODY as u64 {
+        return Ok(None);
+    }
+    Ok(Some(session.front.large_originals.acquire().await.map_err(|_| Failure::Busy(10))?))
+}
+
 /// The device that sends.
 pub fn sender(session: &Session) -> Sender {
     Sender { account: session.account.id, device: session.device.number }
@@ -116,8 +131,16 @@ pub fn sender(session: &Session) -> Sender {
 
 /// Finds out whom a message is for, checks it, and does the costly part of taking it. The
 /// pieces come with whole lines.
-pub async fn prepare(session: &Session, pieces: Vec<Bytes>, save: bool) -> Result<Ready, Unsent> {
+pub async fn prepare(
+    session: &Session,
+    mut pieces: Vec<Bytes>,
+    save: bool,
+) -> Result<Ready, Unsent> {
     let (account, store) = (session.account.id, session.store());
+    if let Some(first) = pieces.first_mut() {
+        let author = missing_author(session, first);
+        pieces.splice(0..1, author);
+    }
     let settings = &session.front.settings;
     let size = pieces.iter().map(Bytes::len).sum::<usize>() as u64;
     let mut incoming = Incoming::new(store.clone(), settings.limits.message_size);
@@ -177,6 +200,26 @@ fn author(
         return Ok(Some(address));
     }
     Ok(EmailAddress::parse_mailbox(&session.account.address).ok())
+}
+
+/// The first piece with its author in front, if it names none: some phones send no From, or
+/// one with a name alone.
+fn missing_author(session: &Session, first: &Bytes) -> Vec<Bytes> {
+    let length = mime::header_len(first);
+    let header = first.get(..length).unwrap_or_default();
+    let from: Vec<mime::Field<'_>> =
+        mime::header_fields(header).filter(|field| field.is("from")).collect();
+    if from.iter().any(|field| field.value.contains(&b'@')) {
+        return vec![first.clone()];
+    }
+    let cuts: Vec<mime::Span> = from.iter().map(|field| field.span).collect();
+    let owner = &session.owner;
+    let own = [(Some(owner.name.as_str()), owner.address.as_str())];
+    let mut head = mime::Letter::header().mailboxes("From", own).fields();
+    head.extend_from_slice(&mime::without_fields(header, &cuts));
+    let rest = first.slice(length.min(first.len())..);
+    // The header's pieces must be one: it is read from the first.
+    vec![head.into(), rest]
 }
 
 /// Where the phone is, is nobody's business: the mail begins here.

@@ -28,7 +28,12 @@ pub(super) struct Posted {
     /// The original is quoted already.
     pub replace_mime: bool,
     pub source: Option<Source>,
+    /// Whom a meeting is forwarded to, name and address (16.0 and later).
+    pub forwardees: Vec<(String, String)>,
 }
+
+/// People that a meeting is forwarded to at once.
+const FORWARDEES_MAX: usize = 1_000;
 
 /// Which message is answered or forwarded.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -62,6 +67,7 @@ fn of_query(session: &Session) -> Posted {
         token: token_of(&mime),
         replace_mime: false,
         source: (source != Source::default()).then_some(source),
+        forwardees: Vec::new(),
         mime,
     }
 }
@@ -78,7 +84,13 @@ fn of_element(element: &Element) -> Result<Posted, Failure> {
         long: text(source, t::LONG_ID),
         instance: text(source, t::INSTANCE_ID),
     });
+    let forwardees = element.child(t::FORWARDEES).into_iter().flat_map(|all| all.all(t::FORWARDEE));
+    let forwardees = forwardees.take(FORWARDEES_MAX).filter_map(|each| {
+        let name = each.text_of(t::FORWARDEE_NAME).unwrap_or_default();
+        Some((name.to_owned(), each.text_of(t::FORWARDEE_EMAIL)?.to_owned()))
+    });
     Ok(Posted {
+        forwardees: forwardees.collect(),
         mime,
         save: element.has(t::SAVE_IN_SENT_ITEMS),
         token,

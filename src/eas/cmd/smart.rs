@@ -33,17 +33,28 @@ pub(super) async fn forward(session: Session) -> Result<Answer, Failure> {
 }
 
 async fn run(session: Session, form: Form) -> Result<Answer, Failure> {
-    let Posted { mime, save, token, replace_mime, source } = send_mail::read(&session)?;
-    let own = outgoing::repaired(mime);
+    let Posted { mime, save, token, replace_mime, source, forwardees } = send_mail::read(&session)?;
+    let mut own = outgoing::repaired(mime);
+    if !forwardees.is_empty() && recipients(&own) == 0 {
+        let all = forwardees.iter().map(|(name, address)| (Some(name.as_str()), address.as_str()));
+        let to = mime::Letter::header().mailboxes("To", all).fields();
+        own = [to.as_slice(), &own].concat().into();
+    }
     let verb = match form {
         Form::Forward => Verb::Forward,
         Form::Reply if recipients(&own) > 1 => Verb::ReplyToAll,
         Form::Reply => Verb::Reply,
     };
+    let found = source.map(|source| find(&session.read(), session.account.id, &source));
+    let found = found.transpose()?.flatten();
+    // What is large is held by a few at a time.
+    let _held = match found.filter(|_| !replace_mime) {
+        Some(item) => outgoing::hold(&session, item.id, item.uid).await?,
+        None => None,
+    };
     let (pieces, original) = {
         let read = session.read();
-        let found = source.map(|source| find(&read, session.account.id, &source)).transpose()?;
-        match found.flatten() {
+        match found {
             // Before 14.0 nothing tells the phone why, and it would try for ever: better without
             // the original than not at all.
             None if session.version < Version::V14_0 => (vec![own], None),

@@ -101,6 +101,12 @@ impl From<Unsent> for Refused {
     }
 }
 
+impl From<Failure> for Refused {
+    fn from(_: Failure) -> Self {
+        Self::Status(SERVER_ERROR)
+    }
+}
+
 impl From<Refusal> for Refused {
     fn from(why: Refusal) -> Self {
         Unsent::from(why).into()
@@ -143,6 +149,10 @@ pub async fn prepare(
         Found::Nowhere => return Err(Refused::Status(NOT_FOUND)),
         Found::New => None,
         Found::At(uid) => Some(uid),
+    };
+    let _held = match now {
+        Some(uid) => outgoing::hold(session, mailbox, uid).await?,
+        None => None,
     };
     let (composed, added) = {
         let read = session.read();

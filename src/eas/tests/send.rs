@@ -338,3 +338,50 @@ async fn a_large_message_goes_through() {
     let refused = phone.post(Command::SendMail, &larger, client_id("3")).await;
     assert_eq!(refused, Err(Failure::Common(120)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_author_without_an_address_is_the_phones_owner() {
+    let office = Office::new();
+    let ben = office.ben();
+    let phone = office.phone("A", Version::V14_1);
+    for (number, from) in ["", "From: Anna\n", "From: \"x\" <>\n"].into_iter().enumerate() {
+        let letter = format!("{from}To: ben@office.example\nSubject: x\n\nbody\n");
+        phone.post(Command::SendMail, &letter, client_id(&number.to_string())).await.unwrap();
+        let got = office.messages(ben, "INBOX").pop().unwrap();
+        let authors =
+            mime::field_values(&got.as_bytes()[..mime::header_len(got.as_bytes())], "From");
+        assert_eq!(authors, ["\"Anna\" <anna@office.example>"]);
+        assert!(got.ends_with("\r\nSubject: x\r\n\r\nbody\r\n"), "{got}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_forwarded_as_text_and_file() {
+    use crate::domain::{collection, item};
+    let office = Office::new();
+    let ben = office.ben();
+    let account = office.account;
+    let id = office.write(move |tx| {
+        let kind = crate::store::rows::collection::CollectionKind::Calendar;
+        let calendar = collection::default(tx, account, kind)?.id;
+        let text = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:e\r\nSUMMARY:Planning\r\n\
+            DTSTART:20231114T100000Z\r\nDTEND:20231114T110000Z\r\nLOCATION:Room 1\r\n\
+            DESCRIPTION:Bring ideas\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+        let event = item::Text { uid: "e".into(), text: text.into(), look: 1, from: 0, until: 1 };
+        Ok(format!("{}:{}", calendar.number, item::add(tx, calendar, event)?.uid))
+    });
+    let phone = office.phone("A", Version::V16_1);
+    let mut more = client_id("1");
+    let forwardee =
+        vec![text(c::FORWARDEE_NAME, "Ben"), text(c::FORWARDEE_EMAIL, "ben@office.example")];
+    let forwardees = tree(c::FORWARDEES, vec![tree(c::FORWARDEE, forwardee)]);
+    more.extend([tree(c::SOURCE, vec![text(c::ITEM_ID, &id)]), forwardees]);
+    phone.post(Command::SmartForward, "Subject: Fw: Planning\n\nsee\n", more).await.unwrap();
+    let got = office.messages(ben, "INBOX").pop().unwrap();
+    assert!(
+        got.contains("\r\nWhen: Tuesday, 14 November 2023 11:00\r\nWhere: Room 1\r\n"),
+        "{got}"
+    );
+    assert!(got.contains("\r\nBring ideas\r\n") && got.contains("filename=\"event.ics\""), "{got}");
+    assert!(got.contains("\r\nTo: \"Ben\" <ben@office.example>\r\n"), "{got}");
+}
