@@ -95,20 +95,26 @@ impl People {
 }
 
 impl Person {
+    /// Whether each word begins a part of the name or of the address. What is behind the `@` is
+    /// the same for the whole office, and counts in whole addresses only.
     fn begins_with(&self, words: &[&str]) -> bool {
         words.iter().all(|word| {
-            let parts = || self.text.split(|c: char| !c.is_alphanumeric() && c != '@' && c != '.');
-            parts().any(|part| part.starts_with(word))
-                || self
-                    .text
-                    .split(|c: char| !c.is_alphanumeric())
-                    .any(|part| part.starts_with(word))
+            let mut parts = self.text.split(|c: char| !c.is_alphanumeric());
+            self.text.starts_with(word)
+                || parts.any(|part| part.starts_with(word))
+                || self.address.to_lowercase().starts_with(word)
         })
     }
 }
 
+/// What typed words are compared with.
+fn text_of(name: &str, address: &str) -> String {
+    let local = address.split('@').next().unwrap_or_default();
+    format!("{name} {local}").to_lowercase()
+}
+
 fn office(name: String, address: String) -> Person {
-    let text = format!("{name} {address}").to_lowercase();
+    let text = text_of(&name, &address);
     Person { name, address, source: Source::Office, card: None, text }
 }
 
@@ -126,7 +132,7 @@ fn contacts(read: &impl Read, account: AccountId, all: &mut Vec<Person>) -> Resu
             for field in [Field::Email1Address, Field::Email2Address, Field::Email3Address] {
                 let Some(shown) = fields.get(field) else { continue };
                 let address = split_address(&shown).1.to_owned();
-                let text = format!("{name} {address}").to_lowercase();
+                let text = text_of(&name, &address);
                 let (name, source) = (name.clone(), Source::Contacts);
                 let card = Some((book.id, item.uid));
                 all.push(Person { name, address, source, card, text });
