@@ -89,9 +89,7 @@ impl From<Unsent> for Failure {
 pub async fn send(session: &Session, outgoing: Outgoing) -> Result<(), Failure> {
     let sender = sender(session);
     let (token, original) = (outgoing.token, outgoing.original);
-    if let Some(token) = token
-        && sent::find(&session.read(), sender, token, session.now())?.is_some()
-    {
+    if was_sent(session, token)? {
         return Ok(());
     }
     let ready = prepare(session, outgoing.pieces, outgoing.save).await?;
@@ -109,6 +107,12 @@ pub async fn send(session: &Session, outgoing: Outgoing) -> Result<(), Failure> 
         Ok(())
     });
     Ok(sending.await.map_err(Unsent::from)?)
+}
+
+/// Whether the device has sent this message before.
+pub fn was_sent(session: &Session, token: Option<Token>) -> Result<bool, Failure> {
+    let Some(token) = token else { return Ok(false) };
+    Ok(sent::find(&session.read(), sender(session), token, session.now())?.is_some())
 }
 
 /// A turn for a message that is read whole; `None` if it is small.

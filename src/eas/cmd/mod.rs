@@ -42,7 +42,7 @@ pub async fn run(command: Command, session: Session) -> Result<Answer, Failure> 
         Command::Ping => ping::run(session).await,
         Command::Provision => provision::run(session).await,
         Command::Settings => settings::run(session).await,
-        Command::ResolveRecipients => resolve_recipients::run(session),
+        Command::ResolveRecipients => resolve_recipients::run(session).await,
         Command::ValidateCert => validate_cert::run(session).await,
         Command::SmartForward => smart::forward(session).await,
         Command::SmartReply => smart::reply(session).await,

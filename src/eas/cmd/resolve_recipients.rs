@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use crate::base::id::AccountId;
 use crate::domain::collection;
 use crate::domain::people::{self, People, Person, Source};
-use crate::eas::answer::{Answer, Failure};
+use crate::eas::answer::{Answer, Failure, common};
 use crate::eas::session::Session;
 use crate::eas::version::Version;
 use crate::format::ical::{BusyTime, busy_times, merged_free_busy, parse_date_time};
@@ -57,14 +57,20 @@ struct Pictures {
     left: usize,
 }
 
-pub(super) fn run(session: Session) -> Result<Answer, Failure> {
+pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
+    // A large address book takes its time.
+    let answered = tokio::task::spawn_blocking(move || answer(&session)).await;
+    answered.unwrap_or(Err(Failure::Common(common::SERVER_ERROR)))
+}
+
+fn answer(session: &Session) -> Result<Answer, Failure> {
     let request = session.required_element()?;
     let asked: Vec<&str> = request.all(t::TO).map(Element::text).collect();
     let too_long = asked.iter().any(|text| text.chars().count() > TEXT_MAX);
     if asked.is_empty() || asked.len() > ASKED_MAX || too_long {
         return Err(Failure::Status(PROTOCOL_ERROR));
     }
-    let mut wanted = Wanted::read(&session, request.child(t::OPTIONS))?;
+    let mut wanted = Wanted::read(session, request.child(t::OPTIONS))?;
     let read = session.read();
     let people = People::read(&read, session.account.id)?;
     let zone = &session.front.settings.zone;

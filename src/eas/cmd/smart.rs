@@ -1,6 +1,7 @@
 //! SmartReply and SmartForward: the phone sends what was written, the server adds the original,
 //! which the phone may have but a part of. MS-ASCMD 2.2.1.19, 2.2.1.20.
 
+use bytes::Bytes;
 use jiff::tz::TimeZone;
 
 use crate::base::id::{AccountId, MailboxId, Uid};
@@ -8,6 +9,7 @@ use crate::domain::item;
 use crate::eas::answer::{Answer, Failure, common};
 use crate::eas::cmd::send_mail::{self, Posted, Source};
 use crate::eas::folder::Content;
+use crate::eas::ids;
 use crate::eas::outgoing::{self, Outgoing, Verb};
 use crate::eas::parts::{File, Part};
 use crate::eas::quote::{Enclosed, Form, Original, date, weave};
@@ -34,6 +36,10 @@ pub(super) async fn forward(session: Session) -> Result<Answer, Failure> {
 
 async fn run(session: Session, form: Form) -> Result<Answer, Failure> {
     let Posted { mime, save, token, replace_mime, source, forwardees } = send_mail::read(&session)?;
+    // Its original may be gone by now.
+    if outgoing::was_sent(&session, token)? {
+        return Ok(Answer::Empty);
+    }
     let mut own = outgoing::repaired(mime);
     if !forwardees.is_empty() && recipients(&own) == 0 {
         let all = forwardees.iter().map(|(name, address)| (Some(name.as_str()), address.as_str()));
@@ -52,34 +58,52 @@ async fn run(session: Session, form: Form) -> Result<Answer, Failure> {
         Some(item) => outgoing::hold(&session, item.id, item.uid).await?,
         None => None,
     };
-    let (pieces, original) = {
-        let read = session.read();
-        match found {
-            // Before 14.0 nothing tells the phone why, and it would try for ever: better without
-            // the original than not at all.
-            None if session.version < Version::V14_0 => (vec![own], None),
-            None => return Err(Failure::Common(common::ITEM_NOT_FOUND)),
-            Some(item) => {
-                let zone = &session.front.settings.zone;
-                let pieces = match replace_mime {
-                    true => vec![own],
-                    false => weave(&own, original(&read, &item, zone)?, form),
-                };
-                let is_mail = !matches!(item.content, Content::Items(_));
-                (pieces, is_mail.then_some((item.id, item.uid, verb)))
-            }
+    let (pieces, original) = match found {
+        // Before 14.0 nothing tells the phone why, and it would try for ever: better without
+        // the original than not at all.
+        None if session.version < Version::V14_0 => (vec![own], None),
+        None => return Err(Failure::Common(common::ITEM_NOT_FOUND)),
+        Some(item) => {
+            let pieces = match replace_mime {
+                true => vec![own],
+                false => woven(&session, own, item, form).await?,
+            };
+            let is_mail = !matches!(item.content, Content::Items(_));
+            (pieces, is_mail.then_some((item.id, item.uid, verb)))
         }
     };
     outgoing::send(&session, Outgoing { pieces, save, token, original }).await?;
     Ok(Answer::Empty)
 }
 
+/// The answer with its original, put together off the async threads.
+async fn woven(
+    session: &Session,
+    own: Bytes,
+    item: Item,
+    form: Form,
+) -> Result<Vec<Bytes>, Failure> {
+    let (read, zone) = (session.read(), session.front.settings.zone.clone());
+    let work = move || Ok(weave(&own, original(&read, &item, &zone)?, form));
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or(Err(Failure::Common(common::SERVER_ERROR)))
+}
+
 fn find(read: &Snapshot, account: AccountId, source: &Source) -> Result<Option<Item>, Failure> {
     if let Some(long) = &source.long {
         return Ok(Item::by_long_id(read, account, long)?);
     }
-    let Some(id) = &source.item else { return Ok(None) };
-    Ok(Item::by_server_id(read, account, id)?)
+    let Some(server_id) = &source.item else { return Ok(None) };
+    if let Some(item) = Item::by_server_id(read, account, server_id)? {
+        return Ok(Some(item));
+    }
+    // Somebody has moved it meanwhile: what it left behind says which one it was.
+    let Some((folder, uid)) = ids::parse_item(account, server_id) else { return Ok(None) };
+    let since = read.account_state(account)?.horizon;
+    let gone = read.changes(folder, since)?.gone.into_iter();
+    let id = gone.filter(|(place, _)| *place == uid).map(|(_, id)| id).next();
+    let found = id.map(|id| Item::by_long_id(read, account, &ids::long(id)));
+    Ok(found.transpose()?.flatten())
 }
 
 /// Everybody the answer is for.

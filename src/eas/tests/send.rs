@@ -248,7 +248,18 @@ async fn a_forward_brings_the_files_and_needs_its_original() {
     let message = read.message(inbox, Uid(1)).unwrap().unwrap();
     let forwarded = message::keyword(&read, office.account, "$Forwarded").unwrap().unwrap();
     assert!(message.hot.flags.has_keyword(forwarded));
-    office.remove(1);
+    // Somebody moves it, and then removes it.
+    let archive = office.mailbox(office.account, "Archive").id;
+    let only = crate::base::uidset::UidSet::range(1, 1);
+    let (from, to) = (inbox, only.clone());
+    office.write(move |tx| message::move_to(tx, from, &to, archive));
+    let mut more = client_id("3");
+    more.push(of("1:1"));
+    phone.post(Command::SmartForward, letter, more.clone()).await.unwrap();
+    assert!(office.messages(ben, "INBOX").pop().unwrap().contains("PDF"));
+    office.write(move |tx| message::remove(tx, archive, &only));
+    // Sent before is sent, whatever has become of the original.
+    phone.post(Command::SmartForward, letter, more).await.unwrap();
     let mut more = client_id("2");
     more.push(of("1:1"));
     let refused = phone.post(Command::SmartForward, letter, more.clone()).await;
