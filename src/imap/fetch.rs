@@ -3,12 +3,15 @@
 //! A plan is made once a command; a message then costs look-ups and copies into the output, and
 //! no parsing. Bodies go from the segment into the output in chunks.
 
+use bytes::Bytes;
+
 use crate::base::id::Uid;
 use crate::format::mime::{self, Except, FieldSet, Part, RecordView};
 use crate::imap::codec::date::DateTime;
 use crate::imap::codec::encode;
 use crate::imap::codec::types::{FetchItem, PartPath, Partial, Section, SectionText};
 use crate::imap::failure::{Failure, Result};
+use crate::imap::search::for_each_record;
 use crate::imap::sync::Keywords;
 use crate::imap::view::Numbered;
 use crate::imap::wire::{CHUNK, Wire};
@@ -108,12 +111,36 @@ impl Plan {
         plan
     }
 
-    /// Writes one message's answer. `Ok(false)`: a part of it could not be read.
+    /// The cold records of some messages, where the items need them. Those that lie together are
+    /// read in one go.
+    pub fn records(&self, store: &Store, run: &[Numbered<'_>]) -> Result<Vec<Option<Bytes>>> {
+        let mut records = vec![None; run.len()];
+        if !self.needs_record {
+            return Ok(records);
+        }
+        if let [one] = run {
+            return Ok(vec![store.read().content(one.message.place.content)?]);
+        }
+        let messages: Vec<_> = run.iter().map(|numbered| numbered.message).collect();
+        for_each_record(store, &messages, &mut |message, record| {
+            let at = run.partition_point(|numbered| numbered.message.uid < message.uid);
+            if let Some(place) = records.get_mut(at) {
+                *place = record.map(Bytes::copy_from_slice);
+            }
+            Ok(())
+        })?;
+        Ok(records)
+    }
+
+    /// Writes one message's answer, with its record from [`Plan::records`]. `Ok(false)`: a part of
+    /// it could not be read.
+    #[expect(clippy::too_many_arguments)]
     pub async fn write(
         &self,
         wire: &mut Wire,
         store: &Store,
         numbered: Numbered<'_>,
+        record: Option<&Bytes>,
         style: Style,
         keywords: &Keywords,
         recent: bool,
@@ -121,15 +148,11 @@ impl Plan {
         let message = numbered.message;
         let mut source =
             Source { store, snapshot: None, numbered, body: None, sent: false, whole: true };
-        let record = match self.needs_record {
-            true => source.snapshot().content(message.place.content)?,
-            false => None,
-        };
         if self.needs_record && record.is_none() {
             // Expunged long ago by another session, and its bytes given back meanwhile.
             return Ok(false);
         }
-        let view = record.as_deref().map(RecordView::parse).transpose();
+        let view = record.map(|record| RecordView::parse(record)).transpose();
         let Ok(view) = view else { return Ok(false) };
         let mark = wire.out.len();
         begin(&mut wire.out, numbered.seq, message.uid, style.uid_only);

@@ -12,6 +12,9 @@ use crate::imap::session::Session;
 use crate::imap::view::View;
 use crate::store::rows::flags::Flags;
 
+/// Messages whose records are read together; some 2 kB each.
+const RUN: usize = 32;
+
 pub(super) async fn fetch(session: &mut Session, args: FetchArgs) -> Result<Reply> {
     let uid_only = session.enabled.uid_only;
     let by_uid = args.set.by == By::Uid;
@@ -105,13 +108,21 @@ async fn write_all(session: &mut Session, plan: &Plan, uids: &UidSet) -> Result<
     let Session { view: Some(view), wire, login: Some(login), front, .. } = session else {
         return Ok(true);
     };
+    let (store, keywords) = (&front.store, &login.keywords);
     let mut whole = true;
-    for numbered in view.select(uids) {
-        let recent = view.recent.contains(numbered.message.uid.0);
-        let (store, keywords) = (&front.store, &login.keywords);
-        whole &= plan.write(wire, store, numbered, style, keywords, recent).await?;
+    let mut rest = view.select(uids);
+    loop {
+        let run: Vec<_> = rest.by_ref().take(RUN).collect();
+        if run.is_empty() {
+            return Ok(whole);
+        }
+        let records = plan.records(store, &run)?;
+        for (numbered, record) in run.into_iter().zip(&records) {
+            let (record, recent) = (record.as_ref(), view.recent.contains(numbered.message.uid.0));
+            let written = plan.write(wire, store, numbered, record, style, keywords, recent);
+            whole &= written.await?;
+        }
     }
-    Ok(whole)
 }
 
 /// Lends the view and the session to `f` at once.

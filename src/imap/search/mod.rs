@@ -29,6 +29,7 @@ use crate::store::table::Table;
 pub use cache::Cache;
 pub use contexts::{Context, Contexts, update_contexts};
 pub use found::{Found, Hit, Rows};
+pub use read::for_each_record;
 pub use run::{Question, Shared, run};
 pub use sort::{is_cheap, sort};
 pub use thread::thread;

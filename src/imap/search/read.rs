@@ -69,16 +69,12 @@ impl<'a> Snapshots<'a> {
 const RUN: usize = 512;
 
 /// Takes a message and its cold record.
-pub(super) type OnRecord<'a> = dyn FnMut(&Message, Option<&[u8]>) -> Result<()> + 'a;
+pub type OnRecord<'a> = dyn FnMut(&Message, Option<&[u8]>) -> Result<()> + 'a;
 
 /// Gives the cold record of each message to `f`, or nothing for one that was removed meanwhile;
 /// in no certain order. Records that lie together are read in one go, which costs a fifth of
 /// looking each one up.
-pub(super) fn for_each_record(
-    store: &Store,
-    messages: &[&Message],
-    f: &mut OnRecord<'_>,
-) -> Result<()> {
+pub fn for_each_record(store: &Store, messages: &[&Message], f: &mut OnRecord<'_>) -> Result<()> {
     for run in messages.chunks(RUN) {
         let mut run = run.to_vec();
         run.sort_unstable_by_key(|message| message.place.content);
