@@ -29,8 +29,9 @@ static INDEXED: Metric =
 const BATCH: usize = 200;
 const BATCH_TEXT: usize = 8 << 20;
 /// Arrivals are collected for so long: a message more or less in a batch costs little, a batch
-/// a write.
-const COLLECT: Duration = Duration::from_millis(200);
+/// a write. And a burst is over before its indexing wants the processor; searches read what is not
+/// indexed yet.
+const COLLECT: Duration = Duration::from_secs(1);
 /// After a failure, until the next try.
 const AFTER_FAILURE: Duration = Duration::from_secs(30);
 /// Texts that are kept for other recipients of the same message.
