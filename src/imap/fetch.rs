@@ -111,15 +111,12 @@ impl Plan {
         plan
     }
 
-    /// The cold records of some messages, where the items need them. Those that lie together are
-    /// read in one go.
+    /// The cold records of some messages, where the items need them and it is worth doing
+    /// beforehand: those that lie together are read in one go.
     pub fn records(&self, store: &Store, run: &[Numbered<'_>]) -> Result<Vec<Option<Bytes>>> {
         let mut records = vec![None; run.len()];
-        if !self.needs_record {
+        if !self.needs_record || run.len() < 2 {
             return Ok(records);
-        }
-        if let [one] = run {
-            return Ok(vec![store.read().content(one.message.place.content)?]);
         }
         let messages: Vec<_> = run.iter().map(|numbered| numbered.message).collect();
         for_each_record(store, &messages, &mut |message, record| {
@@ -132,15 +129,15 @@ impl Plan {
         Ok(records)
     }
 
-    /// Writes one message's answer, with its record from [`Plan::records`]. `Ok(false)`: a part of
-    /// it could not be read.
+    /// Writes one message's answer, with its record if [`Plan::records`] has it. `Ok(false)`: a
+    /// part of it could not be read.
     #[expect(clippy::too_many_arguments)]
     pub async fn write(
         &self,
         wire: &mut Wire,
         store: &Store,
         numbered: Numbered<'_>,
-        record: Option<&Bytes>,
+        record: Option<Bytes>,
         style: Style,
         keywords: &Keywords,
         recent: bool,
@@ -148,11 +145,15 @@ impl Plan {
         let message = numbered.message;
         let mut source =
             Source { store, snapshot: None, numbered, body: None, sent: false, whole: true };
+        let record = match record {
+            None if self.needs_record => source.snapshot().content(message.place.content)?,
+            record => record,
+        };
         if self.needs_record && record.is_none() {
             // Expunged long ago by another session, and its bytes given back meanwhile.
             return Ok(false);
         }
-        let view = record.map(|record| RecordView::parse(record)).transpose();
+        let view = record.as_deref().map(RecordView::parse).transpose();
         let Ok(view) = view else { return Ok(false) };
         let mark = wire.out.len();
         begin(&mut wire.out, numbered.seq, message.uid, style.uid_only);

@@ -117,8 +117,8 @@ async fn write_all(session: &mut Session, plan: &Plan, uids: &UidSet) -> Result<
             return Ok(whole);
         }
         let records = plan.records(store, &run)?;
-        for (numbered, record) in run.into_iter().zip(&records) {
-            let (record, recent) = (record.as_ref(), view.recent.contains(numbered.message.uid.0));
+        for (numbered, record) in run.into_iter().zip(records) {
+            let recent = view.recent.contains(numbered.message.uid.0);
             let written = plan.write(wire, store, numbered, record, style, keywords, recent);
             whole &= written.await?;
         }
