@@ -20,9 +20,12 @@ use crate::format::sasl::ScramKeys;
 use crate::store::Read;
 use crate::store::rows::account::{Account, AddressRow};
 
-/// How long a verified password is remembered: phones and mail programs log in again and
-/// again, and each argon2 costs tens of milliseconds.
+/// How long a verified password is remembered behind its last use: phones and mail programs log in
+/// again and again, and each argon2 costs tens of milliseconds.
 const REMEMBERED: Duration = Duration::from_secs(10 * 60);
+/// How long at most, however often it is used. A changed password is void at once, whatever these
+/// say.
+const REMEMBERED_MOST: Duration = Duration::from_secs(24 * 3600);
 /// Remembered log-ins at most.
 const REMEMBERED_MAX: usize = 10_000;
 
@@ -59,8 +62,25 @@ impl Credentials {
 pub struct Verifier {
     key: hmac::Key,
     /// By keyed hash of log-in and password: whose it is, at which version of the credentials.
-    known: Mutex<HashMap<[u8; 32], (AccountId, u64, Instant)>>,
+    known: Mutex<HashMap<[u8; 32], Known>>,
     decoy_key: Secret,
+}
+
+/// Credentials that were verified.
+#[derive(Clone, Copy)]
+struct Known {
+    account: AccountId,
+    /// The account's credential version then.
+    version: u64,
+    verified: Instant,
+    used: Instant,
+}
+
+impl Known {
+    fn is_over(&self, now: Instant) -> bool {
+        now.duration_since(self.used) > REMEMBERED
+            || now.duration_since(self.verified) > REMEMBERED_MOST
+    }
 }
 
 impl Default for Verifier {
@@ -91,14 +111,19 @@ impl Verifier {
         password: &Secret,
     ) -> Result<Option<Account>> {
         let tag = self.tag(login, password);
-        let found = self.lock().get(&tag).copied();
-        let Some((id, version, at)) = found else { return Ok(None) };
-        if at.elapsed() > REMEMBERED {
-            self.lock().remove(&tag);
-            return Ok(None);
-        }
-        let account = read.account(id)?;
-        Ok(account.filter(|account| account.enabled && account.credential_version == version))
+        let known = {
+            let (mut all, now) = (self.lock(), Instant::now());
+            let Some(known) = all.get_mut(&tag) else { return Ok(None) };
+            if known.is_over(now) {
+                all.remove(&tag);
+                return Ok(None);
+            }
+            known.used = now;
+            *known
+        };
+        let account = read.account(known.account)?;
+        let same = |account: &Account| account.credential_version == known.version;
+        Ok(account.filter(|account| account.enabled && same(account)))
     }
 
     /// Checks a password; costs an argon2 whatever the answer, so not on an async thread.
@@ -115,10 +140,12 @@ impl Verifier {
         let Some(account) = account.filter(|_| right) else { return Ok(None) };
         let mut known = self.lock();
         if known.len() >= REMEMBERED_MAX {
-            known.retain(|_, (_, _, at)| at.elapsed() <= REMEMBERED);
+            let now = Instant::now();
+            known.retain(|_, known| !known.is_over(now));
         }
         if known.len() < REMEMBERED_MAX {
-            let entry = (account.id, account.credential_version, Instant::now());
+            let (now, version) = (Instant::now(), account.credential_version);
+            let entry = Known { account: account.id, version, verified: now, used: now };
             known.insert(self.tag(login, password), entry);
         }
         Ok(Some(account))
@@ -143,7 +170,7 @@ impl Verifier {
         context.sign().as_ref().try_into().unwrap_or([0; 32])
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], (AccountId, u64, Instant)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Known>> {
         self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
@@ -211,6 +238,16 @@ pub fn is_weak(password: &Secret) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_used_stays_known_but_not_for_ever() {
+        let start = Instant::now();
+        let after = |secs| start + Duration::from_secs(secs);
+        let known = |used| Known { account: AccountId(1), version: 1, verified: start, used };
+        assert!(!known(start).is_over(after(600)) && known(start).is_over(after(601)));
+        assert!(!known(after(3_000)).is_over(after(3_500)));
+        assert!(known(after(86_390)).is_over(after(86_401)));
+    }
 
     #[test]
     fn an_unknown_log_in_costs_what_a_known_one_does() {
