@@ -43,7 +43,8 @@ fn write_html(out: &mut Writer, html: &str, preference: &BodyPreference) {
     if truncated {
         out.number(b::TRUNCATED, 1);
     }
-    if !shown.is_empty() && !(truncated && preference.all_or_none) {
+    let withheld = truncated && preference.all_or_none;
+    if !withheld && !shown.is_empty() {
         out.text(b::DATA, shown);
     }
     out.close();
