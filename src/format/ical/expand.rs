@@ -102,9 +102,10 @@ fn add_series<'a>(
     let length = Length::of(&event, start);
     let rule = event.recurrence();
     let local = |at: Timestamp| zone.to_datetime(at);
-    // A day and the length before the window: an instance that began then may reach into it.
+    // The length before the window, and some hours for the clock's changes: an instance that
+    // began then may reach into it.
     let near = local(from)
-        .checked_sub(jiff::SignedDuration::from_secs(length.seconds.saturating_add(86_400)))
+        .checked_sub(jiff::SignedDuration::from_secs(length.seconds.saturating_add(4 * 3_600)))
         .unwrap_or(start.at);
     let end = local(to);
     let mut put = |at: DateTime| {
