@@ -8,11 +8,13 @@ use bytes::Bytes;
 use super::{
     BAD_RANGE, NO_ATTACHMENT, NOT_FOUND, PROTOCOL_ERROR, SUCCESS, TOO_LARGE, UNKNOWN_STORE,
 };
+use crate::base::id::AccountId;
 use crate::eas::answer::Failure;
-use crate::eas::render::{BodyPreference, Options, email};
+use crate::eas::render::{BodyPreference, Options, email, event};
 use crate::eas::session::Session;
 use crate::eas::shown::{self, Item, Shower};
 use crate::format::wbxml::{Element, Writer, tags};
+use crate::store::{self, Read, Snapshot};
 
 use tags::{
     air_sync as a, air_sync_base as b, document_library as d, item_operations as t, search as s,
@@ -97,7 +99,12 @@ impl<'a> Fetcher<'a> {
         reference: &str,
     ) -> Result<(), Failure> {
         let read = self.session.read();
-        let Some(found) = email::attachment(&read, self.session.account.id, reference)? else {
+        let account = self.session.account.id;
+        let found = match event::parse_reference(reference) {
+            Some(key) => file_of_event(&read, account, key, reference)?,
+            None => email::attachment(&read, account, reference)?,
+        };
+        let Some(found) = found else {
             failed(out, wanted, NO_ATTACHMENT);
             return Ok(());
         };
@@ -133,6 +140,23 @@ impl<'a> Fetcher<'a> {
         out.close();
         Ok(())
     }
+}
+
+/// A file of an event (16.0 and later), wherever its calendar is.
+fn file_of_event(
+    read: &Snapshot,
+    account: AccountId,
+    key: u64,
+    reference: &str,
+) -> store::Result<Option<email::Attachment>> {
+    for place in read.items_with_key(account, key)? {
+        let Some(text) = read.item_text(place.mailbox, place.uid)? else { continue };
+        let found = event::attachment(&String::from_utf8_lossy(&text), reference);
+        if let Some((bytes, content_type)) = found {
+            return Ok(Some(email::Attachment { content_type, name: String::new(), bytes }));
+        }
+    }
+    Ok(None)
 }
 
 /// Without preferences an item comes as it was written.

@@ -177,7 +177,11 @@ impl Items<'_> {
         let Some(text) = self.read.item_text(self.told.id, uid)? else { return Ok(()) };
         if let Ok(series) = Series::parse(&String::from_utf8_lossy(&text)) {
             out.open(t::APPLICATION_DATA);
-            out.text(calendar::UID, &series.uid());
+            let uid = series.uid();
+            out.text(calendar::UID, &uid);
+            if let Some(event) = series.master() {
+                render::event::write_files(out, event, &uid);
+            }
             out.close();
         }
         Ok(())

@@ -118,7 +118,11 @@ impl Run<'_, '_> {
                         attachments = run.change_draft(uid, &data, draft)?;
                         Ok(())
                     }
-                    None => run.change(uid, &instance, &data),
+                    None => {
+                        run.change(uid, &instance, &data)?;
+                        attachments = run.files_of(uid, &data)?;
+                        Ok(())
+                    }
                 })?;
                 Outcome::Changed { server_id, instance, status, attachments }
             }
@@ -304,6 +308,16 @@ impl Run<'_, '_> {
             _ => item::change(self.tx, id, uid, text)?,
         };
         Ok(())
+    }
+
+    /// What the files are called that a change brought to an event (MS-ASAIRS 2.2.2.2).
+    fn files_of(&self, uid: Uid, data: &Element) -> Result<Attachments, Refused> {
+        let calendar = self.place.content == Content::Items(CollectionKind::Calendar);
+        if !calendar || !data.has(tags::air_sync_base::ATTACHMENTS) {
+            return Ok(Attachments::new());
+        }
+        let text = item::text(self.tx, self.place.id, uid)?;
+        Ok(render::event::references(&text, data))
     }
 
     fn change_message(&mut self, uid: Uid, data: &Element) -> Result<(), Refused> {

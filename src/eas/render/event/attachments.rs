@@ -39,6 +39,21 @@ pub fn attachments(text: &str) -> Vec<Attachment> {
         .collect()
 }
 
+/// What the files that a request adds are called here: its ClientId and the FileReference of
+/// each (MS-ASAIRS 2.2.2.16), from the text that holds them now.
+pub fn references(text: &str, data: &Element) -> Vec<(String, String)> {
+    let Some(files) = data.child(b::ATTACHMENTS) else { return Vec::new() };
+    let Ok(series) = Series::parse(text) else { return Vec::new() };
+    let uid = series.uid();
+    let reference = |file: &Element| {
+        let id = file.text_of(b::CLIENT_ID).filter(|id| !id.is_empty())?;
+        let mut lines = series.calendar.children("VEVENT").flat_map(lines);
+        let line = lines.find(|line| line.param("X-KONTOR-CLIENT-ID") == Some(id))?;
+        Some((id.to_owned(), mark(&uid, line)))
+    };
+    files.all(b::ADD).take(FILES_MAX).filter_map(reference).collect()
+}
+
 /// The content of a file, with its kind. `None` if the event has no such file (any more).
 pub fn attachment(text: &str, reference: &str) -> Option<(Bytes, String)> {
     let series = Series::parse(text).ok()?;
@@ -104,7 +119,14 @@ fn describe(line: &Property, uid: &str) -> Attachment {
 }
 
 pub(super) fn write(out: &mut Writer, event: &Component, uid: &str, view: &View<'_>) {
-    if view.version < Version::V16_0 || lines(event).next().is_none() {
+    if view.version >= Version::V16_0 {
+        write_files(out, event, uid);
+    }
+}
+
+/// Writes Attachments, if an event has any.
+pub fn write_files(out: &mut Writer, event: &Component, uid: &str) {
+    if lines(event).next().is_none() {
         return;
     }
     out.open(b::ATTACHMENTS);

@@ -34,7 +34,9 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use attachments::{Attachment, attachment, attachments, parse_reference};
+pub use attachments::{
+    Attachment, attachment, attachments, parse_reference, references, write_files,
+};
 pub use recurrence::{read_pattern, write_pattern};
 pub use time::compact;
 

@@ -348,6 +348,8 @@ fn files_are_added_listed_fetched_and_deleted() {
     with(Version::V16_0, |view| {
         let text = create(&sent, view).unwrap().text;
         let files = attachments(&text);
+        let named = references(&text, &sent);
+        assert_eq!(named[0], ("1".to_owned(), files[0].reference.clone()));
         let facts: Vec<_> = files.iter().map(|file| (file.name.as_str(), file.size)).collect();
         assert_eq!(facts, [("a, b.txt", 5), ("c.txt", 6)]);
         let listed = shown(&text, view);
