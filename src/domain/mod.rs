@@ -20,6 +20,7 @@ pub mod policy;
 pub mod quota;
 pub mod recipients;
 pub mod scheduling;
+pub mod search;
 pub mod server;
 pub mod thread;
 

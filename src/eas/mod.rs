@@ -8,6 +8,7 @@ mod answer;
 mod cmd;
 mod device_information;
 mod draft;
+mod finding;
 mod folder;
 mod gate;
 mod ids;

@@ -1,6 +1,7 @@
 //! The commands, one file each. Each takes the request of a device that was let in and returns
 //! its answer.
 
+mod find;
 mod folder_change;
 mod folder_create;
 mod folder_delete;
@@ -14,6 +15,7 @@ mod move_items;
 mod ping;
 mod provision;
 mod resolve_recipients;
+mod search;
 mod send_mail;
 mod settings;
 mod smart;
@@ -34,6 +36,7 @@ pub async fn run(command: Command, session: Session) -> Result<Answer, Failure> 
         Command::FolderDelete => folder_delete::run(session).await,
         Command::FolderUpdate => folder_update::run(session).await,
         Command::MoveItems => move_items::run(session).await,
+        Command::Find => find::run(session).await,
         Command::FolderSync => folder_sync::run(session).await,
         Command::GetAttachment => get_attachment::run(session),
         Command::GetItemEstimate => get_item_estimate::run(session),
@@ -47,6 +50,7 @@ pub async fn run(command: Command, session: Session) -> Result<Answer, Failure> 
         Command::SmartForward => smart::forward(session).await,
         Command::SmartReply => smart::reply(session).await,
         Command::SendMail => send_mail::run(session).await,
+        Command::Search => search::run(session).await,
         Command::Sync => sync::run(session).await,
         _ => Err(Failure::Common(common::COMMAND_NOT_SUPPORTED)),
     }

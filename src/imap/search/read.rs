@@ -6,14 +6,15 @@ use bytes::Bytes;
 
 use crate::base::id::ContentId;
 use crate::domain::Result;
-use crate::format::mime::{RecordView, SearchText, field_values, search_text};
+use crate::domain::search::text_of;
+use crate::format::mime::{RecordView, field_values};
 use crate::imap::codec::types::Day;
 use crate::imap::search::bits::Bits;
 use crate::imap::search::plan::{Check, Plan, received_on};
 use crate::imap::search::{Rows, Scope};
 use crate::store::keys::{self, Kind};
 use crate::store::search::normalise;
-use crate::store::{self, Message, Read, Snapshot, Store};
+use crate::store::{Message, Read, Snapshot, Store};
 
 /// Messages read from one snapshot, so that none is held for long.
 const SNAPSHOT: usize = 32;
@@ -191,28 +192,12 @@ impl<'a> Reader<'a> {
     fn texts(&mut self) -> Result<&Texts> {
         if self.texts.is_none() {
             let record = self.record()?;
-            let found = text_of(self.snapshot, self.message, &record)?;
+            let found = text_of(self.snapshot, self.message.place.content, &record)?;
             self.texts = Some(Texts {
                 fields: found.headers.lines().map(normalise).collect(),
                 body: normalise(&found.body),
             });
         }
         Ok(self.texts.get_or_insert_default())
-    }
-}
-
-fn text_of(snapshot: &Snapshot, message: &Message, record: &[u8]) -> Result<SearchText> {
-    let Some(body) = snapshot.body_row(message.place.content)? else {
-        return Ok(SearchText::default()); // removed meanwhile
-    };
-    let prefix = RecordView::parse(record).map_or(&[][..], |record| record.prefix());
-    match snapshot.with_body(&body.at, |raw| search_text(prefix, raw)) {
-        Ok(text) => Ok(text),
-        Err(store::Error::Damaged(what)) => {
-            // One damaged message must not make its mailbox unsearchable for good.
-            tracing::error!(uid = message.uid.0, %what, "a message cannot be read by a search");
-            Ok(SearchText::default())
-        }
-        Err(error) => Err(error.into()),
     }
 }

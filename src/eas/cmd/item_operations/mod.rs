@@ -28,6 +28,8 @@ const NO_ATTACHMENT: u16 = 15;
 const DENIED: u16 = 16;
 /// An element that is needed is not there.
 const INCOMPLETE: u16 = 155;
+/// Conversations are moved to mail folders only.
+const NO_MAIL_FOLDER: u16 = 156;
 
 pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
     let request = session.required_element()?;

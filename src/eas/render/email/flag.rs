@@ -308,7 +308,7 @@ fn read_categories(categories: &Element) -> domain::Result<Vec<String>> {
 }
 
 /// An instant in one of ActiveSync's two forms.
-pub(super) fn instant(text: &str) -> Option<i64> {
+pub fn instant(text: &str) -> Option<i64> {
     let (at, _) = crate::format::ical::parse_date_time(text)?;
     let at = jiff::tz::TimeZone::UTC.to_ambiguous_timestamp(at).compatible().ok()?;
     Some(at.as_second())

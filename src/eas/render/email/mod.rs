@@ -31,10 +31,10 @@ use crate::store::rows::mailbox::SpecialUse;
 use crate::store::{Message, Read, Snapshot};
 
 pub use attachments::{Attachment, attachment, parse as parse_reference, reference};
-pub use flag::{apply, look};
+pub use flag::{apply, instant, look};
 pub use stub::stub;
 
-use tags::{air_sync_base as b, email as e, email2 as e2};
+use tags::{air_sync_base as b, email as e, email2 as e2, find as f};
 
 /// Longest value of a header that phones take (MS-ASEMAIL 2.2.2.84).
 const HEADER_MAX: usize = 32 * 1024;
@@ -100,7 +100,7 @@ fn write(
 ) -> Result<(), Unrenderable> {
     let headers = Headers::read(opened)?;
     let class = Class::of(opened)?;
-    write_headers(out, message, view, opened, &headers);
+    write_headers(out, message, opened, &headers);
     out.number(e::READ, u8::from(message.hot.flags.seen()));
     let hidden = class.is_meeting();
     if view.version == Version::V2_5 {
@@ -144,13 +144,7 @@ fn write(
     Ok(())
 }
 
-fn write_headers(
-    out: &mut Writer,
-    message: &Message,
-    view: &View<'_>,
-    opened: &Opened<'_>,
-    headers: &Headers,
-) {
+fn write_headers(out: &mut Writer, message: &Message, opened: &Opened<'_>, headers: &Headers) {
     let record = &opened.record;
     for (tag, name) in [(e::TO, "To"), (e::CC, "Cc"), (e::FROM, "From")] {
         let list = headers.list(name, HEADER_MAX);
@@ -168,8 +162,6 @@ fn write_headers(
     if !display_to.is_empty() {
         out.text(e::DISPLAY_TO, &display_to);
     }
-    // Asked for since 2.5, and shown as the conversation's title.
-    let _ = view;
     out.text(e::THREAD_TOPIC, record.base_subject());
     out.number(e::IMPORTANCE, headers.importance());
 }
@@ -187,6 +179,35 @@ pub fn render_change(
     out.number(e::READ, u8::from(message.hot.flags.seen()));
     flag::write(out, &message.hot.flags, marks.as_ref(), &known, view.version);
     Ok(())
+}
+
+/// Writes what Find shows of a message in its list (MS-ASCMD 2.2.3.139.1).
+pub fn summary(
+    out: &mut Writer,
+    read: &Snapshot,
+    mailbox: MailboxId,
+    message: &Message,
+) -> Result<(), Unrenderable> {
+    source::open(read, &message.place, |opened| {
+        let headers = Headers::read(opened)?;
+        out.text(e::SUBJECT, opened.record.subject());
+        out.text(e::DATE_RECEIVED, &date_time(message.place.internal_date));
+        let people = [(e::DISPLAY_TO, "To"), (f::DISPLAY_CC, "Cc"), (f::DISPLAY_BCC, "Bcc")];
+        for (tag, name) in people {
+            let names = headers.names(name, HEADER_MAX);
+            if !names.is_empty() {
+                out.text(tag, &names);
+            }
+        }
+        out.number(e::IMPORTANCE, headers.importance());
+        out.number(e::READ, u8::from(message.hot.flags.seen()));
+        let draft = message.hot.flags.contains(&Flags::DRAFT) || is_drafts(read, mailbox)?;
+        out.number(e2::IS_DRAFT, u8::from(draft));
+        out.text(f::PREVIEW, opened.record.preview());
+        out.number(f::HAS_ATTACHMENTS, u8::from(opened.record.has_attachment()));
+        out.text(e::FROM, &headers.list("From", HEADER_MAX));
+        Ok(())
+    })
 }
 
 /// The 16 bytes that name a conversation of an account (MS-ASEMAIL 2.2.2.21).

@@ -1,0 +1,221 @@
+//! What Search and Find have in common: where to look, how much to tell, and people.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::base::id::{AccountId, MailboxId};
+use crate::domain::mailbox::SEPARATOR;
+use crate::domain::search::{Found, Wanted, mail};
+use crate::eas::answer::{Failure, common};
+use crate::eas::folder::Content;
+use crate::eas::ids;
+use crate::eas::session::Session;
+use crate::format::wbxml::{Element, Tag, Writer, tags::gal as g};
+use crate::store::rows::collection::CollectionKind;
+use crate::store::{self, Read};
+
+/// Results in one answer (MS-ASCMD 2.2.3.143.3).
+pub const RESULTS_MAX: usize = 100;
+/// Results that can be leafed through in all; who has more of them asks another question.
+pub const RESULTS_END: usize = 1_000;
+/// How long a search may read what the index does not know yet. Phones give up after a minute.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Which results are wanted, both ends counted from 0 and inclusive; the first hundred if
+/// nothing is said. `None` for what is no range.
+pub fn range(options: Option<&Element>, tag: Tag) -> Option<Range<usize>> {
+    let Some(text) = options.and_then(|options| options.text_of(tag)) else {
+        return Some(0..RESULTS_MAX);
+    };
+    let (first, last) = text.trim().split_once('-')?;
+    let (first, last) = (first.trim().parse::<usize>().ok()?, last.trim().parse::<usize>().ok()?);
+    if first > last {
+        return None;
+    }
+    Some(first..last.saturating_add(1).min(first.saturating_add(RESULTS_MAX)))
+}
+
+/// What is told of so many results.
+pub fn page<T>(all: &[T], range: &Range<usize>) -> Range<usize> {
+    let end = range.end.min(all.len());
+    range.start.min(end)..end
+}
+
+/// Folders to look in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    pub mailboxes: Vec<MailboxId>,
+    pub collections: Vec<(MailboxId, CollectionKind)>,
+}
+
+impl Places {
+    /// Everything, or these folders, with those below them if `deep`. `None` if one of them is
+    /// not there (any more).
+    pub fn of<'t>(
+        read: &impl Read,
+        account: AccountId,
+        named: impl Iterator<Item = &'t str>,
+        deep: bool,
+    ) -> store::Result<Option<Places>> {
+        let mailboxes = read.mailboxes(account)?;
+        let collections = read.collections(account)?;
+        let named: Vec<&str> = named.collect();
+        let mut places = Places::default();
+        if named.is_empty() || named.contains(&ids::ROOT) {
+            places.mailboxes = mailboxes.iter().map(|mailbox| mailbox.id).collect();
+            places.collections = collections.iter().map(|row| (row.id, row.kind)).collect();
+            return Ok(Some(places));
+        }
+        for name in named {
+            if name == ids::OUTBOX || name == ids::RECIPIENTS {
+                continue;
+            }
+            let Some(id) = ids::parse_collection(account, name) else { return Ok(None) };
+            if let Some(row) = collections.iter().find(|row| row.id == id) {
+                places.collections.push((row.id, row.kind));
+                continue;
+            }
+            let Some(folder) = mailboxes.iter().find(|mailbox| mailbox.id == id) else {
+                return Ok(None);
+            };
+            let prefix = format!("{}{SEPARATOR}", folder.name);
+            let below = mailboxes.iter().filter(|it| deep && it.name.starts_with(&prefix));
+            places.mailboxes.extend(below.map(|mailbox| mailbox.id));
+            places.mailboxes.push(id);
+        }
+        places.mailboxes.sort_unstable();
+        places.mailboxes.dedup();
+        Ok(Some(places))
+    }
+
+    /// The collections of a class.
+    pub fn of_class(&self, class: &str) -> impl Iterator<Item = (MailboxId, CollectionKind)> {
+        let all = self.collections.iter().copied();
+        all.filter(move |(_, kind)| Content::Items(*kind).class().eq_ignore_ascii_case(class))
+    }
+}
+
+/// Looks for mail, on a thread of its own.
+pub async fn find_mail(
+    session: &Session,
+    mailboxes: Vec<MailboxId>,
+    wanted: Wanted,
+) -> Result<Found, Failure> {
+    let store = session.store().clone();
+    let deadline = Instant::now() + PATIENCE;
+    let job = tokio::task::spawn_blocking(move || mail(&store, &mailboxes, &wanted, deadline));
+    match job.await {
+        Ok(found) => Ok(found?),
+        Err(error) => {
+            tracing::error!(%error, "a search panicked");
+            Err(Failure::Common(common::SERVER_ERROR))
+        }
+    }
+}
+
+/// How many pictures of people go out, and how large they may be (MS-ASCMD 2.2.3.135).
+#[derive(Clone, Copy, Debug)]
+pub struct Pictures {
+    pub max_size: Option<usize>,
+    pub max_pictures: Option<usize>,
+}
+
+/// A person of the address list, as the answer has room for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Person {
+    pub display_name: String,
+    pub phone: String,
+    pub office: String,
+    pub title: String,
+    pub company: String,
+    pub alias: String,
+    pub first_name: String,
+    pub last_name: String,
+    pub home_phone: String,
+    pub mobile_phone: String,
+    pub email: String,
+    pub picture: Option<Vec<u8>>,
+}
+
+/// Writes people, each within `result` and `properties`.
+pub fn write_people(
+    out: &mut Writer,
+    people: &[Person],
+    pictures: Option<Pictures>,
+    result: Tag,
+    properties: Tag,
+) {
+    let mut sent = 0;
+    for person in people {
+        out.open(result);
+        out.open(properties);
+        for (tag, text) in [
+            (g::DISPLAY_NAME, &person.display_name),
+            (g::PHONE, &person.phone),
+            (g::OFFICE, &person.office),
+            (g::TITLE, &person.title),
+            (g::COMPANY, &person.company),
+            (g::ALIAS, &person.alias),
+            (g::FIRST_NAME, &person.first_name),
+            (g::LAST_NAME, &person.last_name),
+            (g::HOME_PHONE, &person.home_phone),
+            (g::MOBILE_PHONE, &person.mobile_phone),
+            (g::EMAIL_ADDRESS, &person.email),
+        ] {
+            if !text.is_empty() {
+                out.text(tag, text);
+            }
+        }
+        if let Some(pictures) = &pictures {
+            write_picture(out, person, pictures, &mut sent);
+        }
+        out.close();
+        out.close();
+    }
+}
+
+/// 1 with the picture, 173 without one, 174 too large, 175 too many (MS-ASCMD 2.2.3.177.13).
+fn write_picture(out: &mut Writer, person: &Person, wanted: &Pictures, sent: &mut usize) {
+    let picture = person.picture.as_deref();
+    let status = match picture {
+        None => 173,
+        Some(data) if wanted.max_size.is_some_and(|max| data.len() > max) => 174,
+        Some(_) if wanted.max_pictures.is_some_and(|max| *sent >= max) => 175,
+        Some(_) => 1,
+    };
+    out.open(g::PICTURE);
+    out.number(g::STATUS, status);
+    if let Some(data) = picture.filter(|_| status == 1) {
+        *sent += 1;
+        out.text(g::DATA, &STANDARD.encode(data));
+    }
+    out.close();
+}
+
+/// Looks people up by the beginnings of their names, addresses and the like.
+pub fn people(read: &impl Read, typed: &str, limit: usize) -> store::Result<Vec<Person>> {
+    let words: Vec<String> = typed.split_whitespace().map(str::to_lowercase).collect();
+    let mut found = Vec::new();
+    for account in read.accounts()? {
+        let text = format!("{} {}", account.display_name, account.address).to_lowercase();
+        let begins = |word: &String| {
+            text.starts_with(&**word)
+                || text.split(|c: char| !c.is_alphanumeric()).any(|part| part.starts_with(&**word))
+        };
+        if account.enabled && !words.is_empty() && words.iter().all(begins) {
+            let alias = account.address.split('@').next().unwrap_or_default().to_owned();
+            found.push(Person {
+                display_name: account.display_name,
+                alias,
+                email: account.address,
+                ..Person::default()
+            });
+        }
+    }
+    found.sort_by_key(|person| person.display_name.to_lowercase());
+    found.truncate(limit);
+    Ok(found)
+}
