@@ -70,7 +70,7 @@ impl Places {
             return Ok(Some(places));
         }
         for name in named {
-            if name == ids::OUTBOX || name == ids::RECIPIENTS {
+            if name == ids::OUTBOX {
                 continue;
             }
             let Some(id) = ids::parse_collection(account, name) else { return Ok(None) };
@@ -202,8 +202,9 @@ pub fn people(read: &impl Read, typed: &str, limit: usize) -> store::Result<Vec<
     for account in read.accounts()? {
         let text = format!("{} {}", account.display_name, account.address).to_lowercase();
         let begins = |word: &String| {
-            text.starts_with(&**word)
-                || text.split(|c: char| !c.is_alphanumeric()).any(|part| part.starts_with(&**word))
+            let mut starts = text.match_indices(&**word).map(|(at, _)| at);
+            let before = |at: usize| text.get(..at).and_then(|before| before.chars().next_back());
+            starts.any(|at| before(at).is_none_or(|c| !c.is_alphanumeric()))
         };
         if account.enabled && !words.is_empty() && words.iter().all(begins) {
             let alias = account.address.split('@').next().unwrap_or_default().to_owned();

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::base::id::{AccountId, MailboxId, MessageId, Uid};
+use crate::base::id::{AccountId, MailboxId, Uid};
 use crate::eas::answer::Failure;
 use crate::eas::folder::Content;
 use crate::eas::ids;
@@ -52,14 +52,6 @@ impl Item {
 
     pub fn server_id(&self) -> String {
         ids::item(self.id, self.uid)
-    }
-
-    /// The id for life; `None` if the item is gone.
-    pub fn life(&self, read: &impl Read) -> store::Result<Option<MessageId>> {
-        Ok(match self.content {
-            Content::Items(_) => read.item(self.id, self.uid)?.map(|item| item.id),
-            _ => read.place(self.id, self.uid)?.map(|place| place.message),
-        })
     }
 }
 

@@ -20,12 +20,14 @@ mod send_mail;
 mod settings;
 mod smart;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod validate_cert;
 
 pub use ping::Watched;
 pub use sync::Remembered;
 
-use crate::eas::answer::{Answer, Failure, common};
+use crate::eas::answer::{Answer, Failure};
 use crate::eas::session::Session;
 use crate::eas::version::Command;
 
@@ -52,6 +54,5 @@ pub async fn run(command: Command, session: Session) -> Result<Answer, Failure> 
         Command::SendMail => send_mail::run(session).await,
         Command::Search => search::run(session).await,
         Command::Sync => sync::run(session).await,
-        _ => Err(Failure::Common(common::COMMAND_NOT_SUPPORTED)),
     }
 }

@@ -4,7 +4,7 @@ use super::{DENIED, INCOMPLETE, NO_MAIL_FOLDER, NOT_FOUND, SERVER_ERROR, SUCCESS
 use crate::base::id::{MailboxId, ThreadId, Uid};
 use crate::base::uidset::UidSet;
 use crate::domain::{self, Error, item, mailbox, message};
-use crate::eas::answer::{Failure, common};
+use crate::eas::answer::Failure;
 use crate::eas::ids;
 use crate::eas::render::email;
 use crate::eas::session::Session;
@@ -108,9 +108,6 @@ pub async fn move_conversation(
     let always = operation.child(t::OPTIONS).is_some_and(|options| options.has(t::MOVE_ALWAYS));
     let status = match (thread, to) {
         _ if !always => INCOMPLETE,
-        (_, None) if operation.text_of(t::DST_FLD_ID) == Some(ids::RECIPIENTS) => {
-            common::INVALID_COMBINATION
-        }
         (_, Some(to)) if session.read().collection(to)?.is_some() => NO_MAIL_FOLDER,
         (Some(thread), Some(to)) => status_of(move_thread(session, thread, to).await)?,
         _ => NOT_FOUND,
