@@ -194,7 +194,7 @@ proptest! {
 
     #[test]
     fn any_rules_come_back(
-        bias in -14i32 * 4..=14 * 4, months in (1i8..=6, 7i8..=12), weeks in (1i8..=5, 1i8..=5),
+        bias in -14i32 * 4..=14 * 4, months in (2i8..=6, 7i8..=11), weeks in (1i8..=5, 1i8..=5),
         days in (0i8..=6, 0i8..=6), hours in (0i32..=23, 0i32..=23), south in any::<bool>(),
     ) {
         let day = |n| Weekday::from_sunday_zero_offset(n).unwrap();
