@@ -173,7 +173,8 @@ pub(super) fn read(
 ) -> Result<(), Malformed> {
     let recurs = series.master().is_some_and(recurrence::has_rule);
     let sent = data.child(c::EXCEPTIONS).filter(|_| recurs);
-    if begun_anew || (sent.is_some() && view.version < Version::V16_0) {
+    let told_all = view.version < Version::V16_0 && shown_whole(series, view);
+    if begun_anew || (sent.is_some() && told_all) {
         forget_all(series, sent, view);
     }
     let Some(exceptions) = sent else { return Ok(()) };
@@ -188,6 +189,13 @@ pub(super) fn read(
         }
     }
     Ok(())
+}
+
+/// Whether a phone was shown all exceptions there are, and so leaves out only what it deleted.
+fn shown_whole(series: &Series, view: &View<'_>) -> bool {
+    let zones = series.zones(view.zone);
+    let gone = series.master().map_or(0, |master| Event::new(master, &zones).exceptions().len());
+    series.overrides().count() + gone <= EXCEPTIONS_MAX
 }
 
 /// One instance, or its removal (16.0 and later).

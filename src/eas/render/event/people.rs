@@ -117,10 +117,19 @@ fn derived_request(event: &Event<'_>) -> bool {
 pub(super) fn read(event: &mut Component, data: &Element, view: &View<'_>, supported: &Supported) {
     match said(data, c::ATTENDEES, supported) {
         Said::Nothing => {}
+        Said::Delete if !data.has(c::ATTENDEES) && stays_meeting(event, data, view) => {}
         Said::Delete => keep_organizer_only(event),
         Said::Value(element) => read_attendees(event, element, view),
     }
     read_organizer(event, data, view);
+}
+
+/// Whether attendees that a phone leaves out are only not shown there: it still calls the event
+/// a meeting, or the meeting is somebody else's.
+fn stays_meeting(event: &Component, data: &Element, view: &View<'_>) -> bool {
+    let organizer = event.first("ORGANIZER").map(address).unwrap_or_default();
+    let foreign = !organizer.is_empty() && !attendee_is_owner(&organizer, view);
+    foreign || data.parse_of::<u8>(c::MEETING_STATUS).is_some_and(|status| status & 1 == 1)
 }
 
 /// The organizer's own line is not the phone's to delete: it was never shown it.

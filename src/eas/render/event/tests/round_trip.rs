@@ -268,6 +268,30 @@ fn the_answers_of_others_are_not_taken_back() {
 }
 
 #[test]
+fn attendees_that_a_phone_does_not_show_stay() {
+    let meeting = |organizer: &str| {
+        format!(
+            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:noon-1\nDTSTART:20260601T120000Z\n\
+             ORGANIZER:mailto:{organizer}\nATTENDEE:mailto:b@b.test\nEND:VEVENT\nEND:VCALENDAR"
+        )
+    };
+    with(Version::V12_1, |view| {
+        let stays = |organizer: &str, more: Vec<Element>| {
+            let change = noon(more);
+            let again = update(&meeting(organizer), &change, view, &Supported::Everything).unwrap();
+            again.text.contains("ATTENDEE")
+        };
+        assert!(stays("boss@b.test", vec![]));
+        assert!(stays("anna@office.test", vec![el(c::MEETING_STATUS, "1")]));
+        assert!(!stays("anna@office.test", vec![el(c::MEETING_STATUS, "0")]));
+        assert!(!stays(
+            "anna@office.test",
+            vec![Element::new(c::ATTENDEES), el(c::MEETING_STATUS, "1")]
+        ));
+    });
+}
+
+#[test]
 fn who_organizes_and_what_the_meeting_is() {
     for (organizer, attendees, cancelled, status, response) in [
         ("", "", false, "0", "0"),

@@ -397,3 +397,24 @@ fn the_body_of_one_instance() {
         assert_eq!((text_of(&found), text_of(exceptions(&found)[0])), ("all".into(), "one".into()));
     });
 }
+
+#[test]
+fn more_exceptions_than_a_phone_is_shown_are_kept() {
+    let days: Vec<String> = (0..1_200)
+        .map(|n| {
+            let day = jiff::civil::date(2026, 6, 1).saturating_add(jiff::Span::new().days(n));
+            day.strftime("%Y%m%d").to_string()
+        })
+        .collect();
+    let text = format!(
+        "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART;VALUE=DATE:20260601\nRRULE:FREQ=DAILY\n\
+         EXDATE;VALUE=DATE:{}\nEND:VEVENT\nEND:VCALENDAR",
+        days.join(",")
+    );
+    with(Version::V14_1, |view| {
+        let sent = shown(&text, view);
+        assert_eq!(exceptions(&sent).len(), 1_000);
+        let again = update(&text, &sent, view, &Supported::Everything).unwrap().text;
+        assert!(again.replace("\r\n ", "").contains(&days[1_199]));
+    });
+}
