@@ -317,7 +317,7 @@ pub fn global_id(uid: &str, day: Option<jiff::civil::Date>) -> String {
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 || text.len() < 80 || !text.is_ascii() {
+    if !text.len().is_multiple_of(2) || text.len() < 80 || !text.is_ascii() {
         return None;
     }
     let pairs = (0..text.len()).step_by(2);

@@ -134,7 +134,7 @@ impl Shown {
         if (data.len() as u64) < full && std::str::from_utf8(&data).is_err() {
             // Not within a character, where the message has such.
             let start = data.len().saturating_sub(4);
-            let valid = |end: &usize| data.get(start..*end).is_some_and(|tail| ends_whole(tail));
+            let valid = |end: &usize| data.get(start..*end).is_some_and(ends_whole);
             if let Some(end) = (start..=data.len()).rev().find(valid) {
                 data.truncate(end);
             }
