@@ -53,6 +53,13 @@ pub struct People {
 impl People {
     /// Reads the address list and the contacts of an account.
     pub fn read(read: &impl Read, account: AccountId) -> Result<People> {
+        let mut people = People::of_office(read)?;
+        contacts(read, account, &mut people.all)?;
+        Ok(people)
+    }
+
+    /// Reads the office's address list alone.
+    pub fn of_office(read: &impl Read) -> Result<People> {
         let mut all = Vec::new();
         for row in read.accounts()?.into_iter().filter(|row| row.enabled) {
             all.push(office(row.display_name, row.address));
@@ -62,8 +69,21 @@ impl People {
                 all.push(office(group.name, address));
             }
         }
-        contacts(read, account, &mut all)?;
         Ok(People { all })
+    }
+
+    /// Those of whose name or address each word is the beginning of one, as people type: who is
+    /// called Anna does not hide Anna Muster.
+    pub fn list(&self, text: &str) -> Vec<&Person> {
+        let text = text.trim().to_lowercase();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        if words.is_empty() {
+            return Vec::new();
+        }
+        let begins = |person: &&Person| person.begins_with(&words);
+        let mut found: Vec<&Person> = self.all.iter().filter(begins).collect();
+        found.sort_by_key(|person| person.name.to_lowercase());
+        found
     }
 
     /// Whom a text means: those with this address, else those with this name, else those of

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::base::id::{AccountId, MailboxId};
 use crate::domain::mailbox::SEPARATOR;
+use crate::domain::people::{People, Person};
 use crate::domain::search::{Found, Wanted, mail};
 use crate::eas::answer::{Failure, common};
 use crate::eas::folder::Content;
@@ -123,63 +124,39 @@ pub struct Pictures {
     pub max_pictures: Option<usize>,
 }
 
-/// A person of the address list, as the answer has room for it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Person {
-    pub display_name: String,
-    pub phone: String,
-    pub office: String,
-    pub title: String,
-    pub company: String,
-    pub alias: String,
-    pub first_name: String,
-    pub last_name: String,
-    pub home_phone: String,
-    pub mobile_phone: String,
-    pub email: String,
-    pub picture: Option<Vec<u8>>,
-}
-
 /// Writes people, each within `result` and `properties`.
 pub fn write_people(
     out: &mut Writer,
+    read: &impl Read,
     people: &[Person],
     pictures: Option<Pictures>,
-    result: Tag,
-    properties: Tag,
-) {
+    (result, properties): (Tag, Tag),
+) -> Result<(), Failure> {
     let mut sent = 0;
     for person in people {
         out.open(result);
         out.open(properties);
-        for (tag, text) in [
-            (g::DISPLAY_NAME, &person.display_name),
-            (g::PHONE, &person.phone),
-            (g::OFFICE, &person.office),
-            (g::TITLE, &person.title),
-            (g::COMPANY, &person.company),
-            (g::ALIAS, &person.alias),
-            (g::FIRST_NAME, &person.first_name),
-            (g::LAST_NAME, &person.last_name),
-            (g::HOME_PHONE, &person.home_phone),
-            (g::MOBILE_PHONE, &person.mobile_phone),
-            (g::EMAIL_ADDRESS, &person.email),
-        ] {
-            if !text.is_empty() {
-                out.text(tag, text);
-            }
+        let name = if person.name.is_empty() { &person.address } else { &person.name };
+        out.text(g::DISPLAY_NAME, name);
+        out.text(g::ALIAS, person.address.split('@').next().unwrap_or_default());
+        // A name's last word is the family's, as far as one can tell.
+        if let Some((first, last)) = person.name.trim().rsplit_once(' ') {
+            out.text(g::FIRST_NAME, first.trim());
+            out.text(g::LAST_NAME, last);
         }
+        out.text(g::EMAIL_ADDRESS, &person.address);
         if let Some(pictures) = &pictures {
-            write_picture(out, person, pictures, &mut sent);
+            let picture = person.photo(read)?;
+            write_picture(out, picture.as_deref(), pictures, &mut sent);
         }
         out.close();
         out.close();
     }
+    Ok(())
 }
 
 /// 1 with the picture, 173 without one, 174 too large, 175 too many (MS-ASCMD 2.2.3.177.13).
-fn write_picture(out: &mut Writer, person: &Person, wanted: &Pictures, sent: &mut usize) {
-    let picture = person.picture.as_deref();
+fn write_picture(out: &mut Writer, picture: Option<&[u8]>, wanted: &Pictures, sent: &mut usize) {
     let status = match picture {
         None => 173,
         Some(data) if wanted.max_size.is_some_and(|max| data.len() > max) => 174,
@@ -195,28 +172,8 @@ fn write_picture(out: &mut Writer, person: &Person, wanted: &Pictures, sent: &mu
     out.close();
 }
 
-/// Looks people up by the beginnings of their names, addresses and the like.
-pub fn people(read: &impl Read, typed: &str, limit: usize) -> store::Result<Vec<Person>> {
-    let words: Vec<String> = typed.split_whitespace().map(str::to_lowercase).collect();
-    let mut found = Vec::new();
-    for account in read.accounts()? {
-        let text = format!("{} {}", account.display_name, account.address).to_lowercase();
-        let begins = |word: &String| {
-            let mut starts = text.match_indices(&**word).map(|(at, _)| at);
-            let before = |at: usize| text.get(..at).and_then(|before| before.chars().next_back());
-            starts.any(|at| before(at).is_none_or(|c| !c.is_alphanumeric()))
-        };
-        if account.enabled && !words.is_empty() && words.iter().all(begins) {
-            let alias = account.address.split('@').next().unwrap_or_default().to_owned();
-            found.push(Person {
-                display_name: account.display_name,
-                alias,
-                email: account.address,
-                ..Person::default()
-            });
-        }
-    }
-    found.sort_by_key(|person| person.display_name.to_lowercase());
-    found.truncate(limit);
-    Ok(found)
+/// Looks people up in the office's address list by the beginnings of their names and addresses.
+pub fn people(read: &impl Read, typed: &str, limit: usize) -> Result<Vec<Person>, Failure> {
+    let list = People::of_office(read)?;
+    Ok(list.list(typed).into_iter().take(limit).cloned().collect())
 }

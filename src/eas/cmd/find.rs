@@ -97,9 +97,10 @@ fn find_people(
         max_pictures: wanted.parse_of(t::MAX_PICTURES),
     });
     let typed = query.text_of(t::FREE_TEXT).unwrap_or(query.text());
-    let people = finding::people(&session.read(), typed, RESULTS_END)?;
+    let read = session.read();
+    let people = finding::people(&read, typed, RESULTS_END)?;
     out.number(t::STATUS, SUCCESS);
     let told = people.get(..limit.min(people.len())).unwrap_or_default();
-    finding::write_people(out, told, pictures, t::RESULT, t::PROPERTIES);
+    finding::write_people(out, &read, told, pictures, (t::RESULT, t::PROPERTIES))?;
     Ok(people.len())
 }

@@ -6,7 +6,7 @@ mod fetch;
 
 use bytes::Bytes;
 
-use crate::eas::answer::{Answer, Failure};
+use crate::eas::answer::{Answer, Failure, common};
 use crate::eas::session::Session;
 use crate::eas::version::Version;
 use crate::format::wbxml::{Writer, tags::item_operations as t};
@@ -52,11 +52,22 @@ pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
     for operation in request.all(t::EMPTY_FOLDER_CONTENTS) {
         change::empty(&session, &mut out, operation).await?;
     }
-    let mut parts = session.accepts_multipart.then(Vec::new);
-    let mut fetcher = Fetcher::new(&session, parts.as_mut());
-    for operation in request.all(t::FETCH) {
-        fetcher.fetch(&mut out, operation)?;
-    }
+    // Large attachments are read and decoded: not on a thread that others wait for.
+    let fetched = tokio::task::spawn_blocking(move || {
+        let mut parts = session.accepts_multipart.then(Vec::new);
+        let mut fetcher = Fetcher::new(&session, parts.as_mut());
+        for operation in request.all(t::FETCH) {
+            fetcher.fetch(&mut out, operation)?;
+        }
+        Ok::<_, Failure>((out, parts))
+    });
+    let (mut out, parts) = match fetched.await {
+        Ok(fetched) => fetched?,
+        Err(error) => {
+            tracing::error!(%error, "a fetch panicked");
+            return Err(Failure::Common(common::SERVER_ERROR));
+        }
+    };
     out.close();
     out.close();
     Ok(match parts {

@@ -61,11 +61,13 @@ async fn search(
                 max_size: wanted.parse_of(t::MAX_SIZE),
                 max_pictures: wanted.parse_of(t::MAX_PICTURES),
             });
-            let people = finding::people(&session.read(), query.text(), RESULTS_END)?;
+            let read = session.read();
+            let people = finding::people(&read, query.text(), RESULTS_END)?;
             let page = finding::page(&people, &range);
             out.number(t::STATUS, SUCCESS);
             let told = people.get(page.clone()).unwrap_or_default();
-            finding::write_people(out, told, pictures, t::RESULT, t::PROPERTIES);
+            let tags = (t::RESULT, t::PROPERTIES);
+            finding::write_people(out, &read, told, pictures, tags)?;
             finish(out, page, people.len());
             Ok(Ok(()))
         }
