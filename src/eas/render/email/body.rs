@@ -106,8 +106,10 @@ fn choose(view: &View<'_>, opened: &Opened<'_>, mime: bool) -> Result<Shown, Unr
         Some(shown) => Ok(shown),
         // RTF alone, MIME without permission, or nothing was asked for.
         None => {
-            let size = options.bodies.first().and_then(|each| each.truncation_size);
-            Shown::text(opened, PLAIN, size)
+            let first = options.bodies.first();
+            // Who takes MIME shows HTML too.
+            let kind = first.map_or(PLAIN, |each| if each.kind == MIME { native } else { PLAIN });
+            Shown::text(opened, kind, first.and_then(|each| each.truncation_size))
         }
     }
 }

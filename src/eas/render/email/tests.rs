@@ -230,7 +230,8 @@ fn html_is_converted_when_a_phone_wants_text() {
     let body = shown.child(b::BODY).unwrap();
     assert_eq!((body.text_of(b::TYPE), body.text_of(b::TRUNCATED)), (Some("2"), Some("1")));
     assert!(!body.has(b::DATA));
-    // RTF never.
+    // Where MIME is not allowed, who asked for it gets the native form; RTF never.
+    assert_eq!(kind(&Options { mime_support: 1, ..super::tests::body(4, None) }), "2");
     assert_eq!(kind(&super::tests::body(3, None)), "1");
 }
 
