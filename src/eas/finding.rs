@@ -25,6 +25,9 @@ pub const RESULTS_END: usize = 1_000;
 /// How long a search may read what the index does not know yet. Phones give up after a minute.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Searches at once, of all phones: each costs a core, and more only make all of them late.
+static TURNS: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(4);
+
 /// Which results are wanted, both ends counted from 0 and inclusive; the first hundred if
 /// nothing is said. `None` for what is no range.
 pub fn range(options: Option<&Element>, tag: Tag) -> Option<Range<usize>> {
@@ -105,6 +108,7 @@ pub async fn find_mail(
     mailboxes: Vec<MailboxId>,
     wanted: Wanted,
 ) -> Result<Found, Failure> {
+    let _turn = TURNS.acquire().await.map_err(|_| Failure::Busy(10))?;
     let store = session.store().clone();
     let deadline = Instant::now() + PATIENCE;
     let job = tokio::task::spawn_blocking(move || mail(&store, &mailboxes, &wanted, deadline));
