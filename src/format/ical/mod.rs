@@ -22,7 +22,7 @@ mod zones;
 pub(crate) mod tests;
 
 pub use component::{Component, DecodeError};
-pub use event::{Attendee, Busy, Event, PRODUCT, PartStat, Role, Series, address};
+pub use event::{Attendee, Busy, Event, PRODUCT, PartStat, Role, Series, address, same};
 pub use expand::{
     BusyTime, Expansion, INSTANCES, Instance, busy_times, expand, extent, merged_free_busy,
     override_at,

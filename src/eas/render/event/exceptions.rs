@@ -1,12 +1,14 @@
 //! Exceptions: instances of a series that differ or do not take place. MS-ASCAL 2.2.2.20,
 //! 2.2.2.21; by AirSyncBase:InstanceId from 16.0 on.
 
+use std::collections::HashMap;
+
 use super::time::{self, Times, read_instant};
 use super::write::{self, busy, sensitivity};
 use super::{EXCEPTIONS_MAX, attachments, location, notes, people, read, recurrence};
 use crate::eas::render::{Malformed, Supported, View};
 use crate::eas::version::Version;
-use crate::format::ical::{Component, Event, Property, Series, Time, Zones, override_at};
+use crate::format::ical::{Component, Event, Property, Series, Time, Zones, override_at, same};
 use crate::format::wbxml::tags::{air_sync_base as b, calendar as c};
 use crate::format::wbxml::{Element, Writer};
 
@@ -72,7 +74,7 @@ pub(super) fn write(out: &mut Writer, series: &Series, master: &Event<'_>, view:
 
 /// The original start.
 fn write_id(out: &mut Writer, id: &Time, master: &Event<'_>, view: &View<'_>) {
-    let id = in_kind(id, master);
+    let id = master.start().map_or_else(|| id.clone(), |start| in_kind(id, &start));
     let text = time::wire(&id, master.zones);
     let by_instance = view.version >= Version::V16_0;
     out.text(if by_instance { b::INSTANCE_ID } else { c::EXCEPTION_START_TIME }, &text);
@@ -80,8 +82,7 @@ fn write_id(out: &mut Writer, id: &Time, master: &Event<'_>, view: &View<'_>) {
 
 /// An original start as the series tells its own: a date for days, else a time, where a bare
 /// date means the instance of that day.
-fn in_kind(id: &Time, master: &Event<'_>) -> Time {
-    let Some(start) = master.start() else { return id.clone() };
+fn in_kind(id: &Time, start: &Time) -> Time {
     match (start.is_date(), id.is_date()) {
         (true, false) => Time::date(id.at.date()),
         (false, true) => start.at(id.at.date().to_datetime(start.at.time())),
@@ -174,21 +175,95 @@ pub(super) fn read(
     let recurs = series.master().is_some_and(recurrence::has_rule);
     let sent = data.child(c::EXCEPTIONS).filter(|_| recurs);
     let told_all = view.version < Version::V16_0 && shown_whole(series, view);
-    if begun_anew || (sent.is_some() && told_all) {
-        forget_all(series, sent, view);
+    let whole = series.calendar.children("VEVENT").any(|event| !event.has("RECURRENCE-ID"));
+    let forget = whole && (begun_anew || (sent.is_some() && told_all));
+    if !forget && sent.is_none() {
+        return Ok(());
     }
-    let Some(exceptions) = sent else { return Ok(()) };
-    for exception in exceptions.all(c::EXCEPTION).take(EXCEPTIONS_MAX) {
+    let mut shelf = Shelf::clear(series, view);
+    if let Some(master) = series.master_mut().filter(|_| forget) {
+        master.remove("EXDATE");
+    }
+    let all = sent.into_iter().flat_map(|list| list.all(c::EXCEPTION).take(EXCEPTIONS_MAX));
+    for exception in all {
         let id = [c::EXCEPTION_START_TIME, b::INSTANCE_ID];
         let id = id.into_iter().find_map(|tag| exception.text_of(tag));
         let Some(id) = id.and_then(|text| original(series, text, view)) else { continue };
+        let old = shelf.take(&id);
         if exception.text_of(c::DELETED).map(str::trim) == Some("1") {
             remove(series, &id, view);
         } else {
-            put(series, &id, exception, view, true);
+            let new = changed(series, &id, old, exception, view, true);
+            shelf.put(&id, new);
         }
     }
+    shelf.put_back(series, forget);
     Ok(())
+}
+
+/// The changed instances of a series while a phone's list of them is read: each is found by
+/// its original start, also among a thousand.
+struct Shelf {
+    zones: Zones,
+    /// The series' own start, which says how its instances are told.
+    start: Option<Time>,
+    kept: HashMap<i64, Component>,
+    told: Vec<(i64, Component)>,
+}
+
+impl Shelf {
+    /// Takes all changed instances out of the text.
+    fn clear(series: &mut Series, view: &View<'_>) -> Shelf {
+        let zones = series.zones(view.zone);
+        let start = series.master().and_then(|master| Event::new(master, &zones).start());
+        let mut shelf = Shelf { zones, start, kept: HashMap::new(), told: Vec::new() };
+        let mut left = Vec::with_capacity(series.calendar.components.len());
+        let master = series.master().map(|master| std::ptr::from_ref(master).addr());
+        for component in &series.calendar.components {
+            let other = master != Some(std::ptr::from_ref(component).addr());
+            let id = Event::new(component, &shelf.zones).recurrence_id();
+            match id.filter(|_| other && component.is("VEVENT")) {
+                Some(id) => drop(shelf.kept.insert(shelf.key(&id), component.clone())),
+                None => left.push(component.clone()),
+            }
+        }
+        series.calendar.components = left;
+        shelf
+    }
+
+    fn key(&self, id: &Time) -> i64 {
+        let id = match &self.start {
+            Some(start) => in_kind(id, start),
+            None => id.clone(),
+        };
+        if id.is_date() {
+            let (year, day) = (i64::from(id.at.year()), i64::from(id.at.day_of_year()));
+            // Apart from all instants of the same years.
+            i64::MIN + (year + 10_000) * 1_000 + day
+        } else {
+            self.zones.instant(&id).as_second()
+        }
+    }
+
+    fn take(&mut self, id: &Time) -> Option<Component> {
+        let key = self.key(id);
+        let again = self.told.iter().rposition(|(other, _)| *other == key);
+        let told = again.map(|at| self.told.remove(at).1);
+        told.or_else(|| self.kept.remove(&key))
+    }
+
+    fn put(&mut self, id: &Time, event: Option<Component>) {
+        let key = self.key(id);
+        self.told.extend(event.map(|event| (key, event)));
+    }
+
+    /// Puts into the text what was told, and unless it is forgotten what was not.
+    fn put_back(self, series: &mut Series, forget: bool) {
+        let mut kept: Vec<(i64, Component)> = self.kept.into_iter().collect();
+        kept.sort_by_key(|(key, _)| *key);
+        let kept = kept.into_iter().filter(|_| !forget);
+        series.calendar.components.extend(kept.chain(self.told).map(|(_, event)| event));
+    }
 }
 
 /// Whether a phone was shown all exceptions there are, and so leaves out only what it deleted.
@@ -210,8 +285,15 @@ pub(super) fn change_one(
     }
     let id = original(series, instance, view).ok_or(Malformed("InstanceId is no time"))?;
     match data {
-        Some(data) => put(series, &id, data, view, false),
-        None => remove(series, &id, view),
+        Some(data) => {
+            let old = take(series, &id, view);
+            let new = changed(series, &id, old, data, view, false);
+            series.calendar.components.extend(new);
+        }
+        None => {
+            take(series, &id, view);
+            remove(series, &id, view);
+        }
     }
     Ok(())
 }
@@ -229,62 +311,37 @@ fn original(series: &Series, text: &str, view: &View<'_>) -> Option<Time> {
     Some(start.at(Time::zoned(at, &zone, Some("x")).at))
 }
 
-/// Drops exceptions that the phone no longer has, and with `begun_anew` all of them. Changed
-/// instances that it still has stay for now, for what it does not know of.
-fn forget_all(series: &mut Series, sent: Option<&Element>, view: &View<'_>) {
-    let zones = series.zones(view.zone);
-    let told: Vec<Time> = sent
-        .into_iter()
-        .flat_map(|exceptions| exceptions.all(c::EXCEPTION).take(EXCEPTIONS_MAX))
-        .filter(|exception| exception.text_of(c::DELETED).map(str::trim) != Some("1"))
-        .filter_map(|exception| original(series, exception.text_of(c::EXCEPTION_START_TIME)?, view))
-        .collect();
-    let kept: Vec<Component> =
-        told.iter().filter_map(|id| override_at(series, &zones, id)).cloned().collect();
-    let orphans_only = !series.calendar.children("VEVENT").any(|event| !event.has("RECURRENCE-ID"));
-    if !orphans_only {
-        series.calendar.components.retain(|event| {
-            !event.is("VEVENT") || !event.has("RECURRENCE-ID") || kept.contains(event)
-        });
-    }
-    if let Some(master) = series.master_mut() {
-        master.remove("EXDATE");
-    }
-}
-
 /// The instance does not take place.
 fn remove(series: &mut Series, id: &Time, view: &View<'_>) {
     let zones = series.zones(view.zone);
-    take(series, &zones, id);
     let Some(master) = series.master_mut() else { return };
     let gone = Event::new(master, &zones).exceptions();
-    if !gone.iter().any(|other| is_same(other, id, &zones)) {
+    if !gone.iter().any(|other| same(&zones, other, id)) {
         master.push(id.property("EXDATE"));
     }
 }
 
 /// Takes the changed instance out of the text.
-fn take(series: &mut Series, zones: &Zones, id: &Time) -> Option<Component> {
-    let found = override_at(series, zones, id)?.clone();
+fn take(series: &mut Series, id: &Time, view: &View<'_>) -> Option<Component> {
+    let zones = series.zones(view.zone);
+    let found = override_at(series, &zones, id)?.clone();
     let at = series.calendar.components.iter().position(|event| *event == found)?;
     Some(series.calendar.components.remove(at))
 }
 
-fn is_same(a: &Time, b: &Time, zones: &Zones) -> bool {
-    if a.is_date() || b.is_date() {
-        a.at.date() == b.at.date()
-    } else {
-        zones.instant(a) == zones.instant(b)
-    }
-}
-
-/// Puts what a phone says of an instance into the text. `whole`: what it leaves out is as the
-/// series has it; else as the instance had it.
-fn put(series: &mut Series, id: &Time, data: &Element, view: &View<'_>, whole: bool) {
+/// An instance with what a phone says of it. `whole`: what it leaves out is as the series has
+/// it; else as the instance had it.
+fn changed(
+    series: &mut Series,
+    id: &Time,
+    old: Option<Component>,
+    data: &Element,
+    view: &View<'_>,
+    whole: bool,
+) -> Option<Component> {
     let mut zones = series.zones(view.zone);
-    let old = take(series, &zones, id);
     let uid = series.uid();
-    let Some(master) = series.master() else { return };
+    let master = series.master()?;
     let mut event = match old {
         Some(mut old) => {
             if whole {
@@ -309,8 +366,8 @@ fn put(series: &mut Series, id: &Time, data: &Element, view: &View<'_>, whole: b
     read::contents(&mut event, data, &uid, &zones, view, &Supported::Nothing);
     let stamp = data.text_of(c::DT_STAMP).and_then(read_instant).unwrap_or(time::now(view));
     event.set_value("DTSTAMP", Some(&time::compact(stamp)));
-    series.calendar.components.push(event);
     drop_exdate(series, id, &zones);
+    Some(event)
 }
 
 /// The times of an exception stand in the zone of its series, which has the blob.
@@ -367,14 +424,14 @@ fn inherit(event: &mut Component, master: &Component, view: &View<'_>) {
 fn drop_exdate(series: &mut Series, id: &Time, zones: &Zones) {
     let Some(master) = series.master_mut() else { return };
     let hit = |line: &Property| {
-        line.is("EXDATE") && Time::read_all(line).iter().any(|other| is_same(other, id, zones))
+        line.is("EXDATE") && Time::read_all(line).iter().any(|other| same(zones, other, id))
     };
     if !master.properties.iter().any(hit) {
         return;
     }
     let left: Vec<Time> = Event::new(master, zones).exceptions();
     master.remove("EXDATE");
-    for time in left.iter().filter(|time| !is_same(time, id, zones)) {
+    for time in left.iter().filter(|time| !same(zones, time, id)) {
         master.push(time.property("EXDATE"));
     }
 }
