@@ -1,7 +1,9 @@
 //! One entrance for the classes that are standard texts.
 
 use crate::domain::item::Text;
-use crate::eas::render::{Malformed, Supported, Unrenderable, View, contact, event, recipient};
+use crate::eas::render::{
+    Malformed, Supported, Unrenderable, View, contact, event, note, recipient, task,
+};
 use crate::format::ical;
 use crate::format::wbxml::{Element, Writer};
 use crate::store::rows::collection::CollectionKind;
@@ -17,7 +19,8 @@ pub fn render(
         CollectionKind::Calendar => event::render(out, text, view),
         CollectionKind::Contacts => contact::render(out, text, view),
         CollectionKind::Recipients => recipient::render(out, text),
-        _ => Err(Unrenderable(format!("{kind:?}"))),
+        CollectionKind::Tasks => task::render(out, text, view),
+        CollectionKind::Notes => note::render(out, text, view),
     }
 }
 
@@ -26,7 +29,9 @@ pub fn create(kind: CollectionKind, data: &Element, view: &View<'_>) -> Result<T
     match kind {
         CollectionKind::Calendar => event::create(data, view),
         CollectionKind::Contacts => contact::create(data, view),
-        _ => Err(Malformed("not yet")),
+        CollectionKind::Tasks => task::create(data, view),
+        CollectionKind::Notes => note::create(data, view),
+        CollectionKind::Recipients => Err(Malformed("the cache is the server's")),
     }
 }
 
@@ -41,7 +46,9 @@ pub fn update(
     match kind {
         CollectionKind::Calendar => event::update(old, data, view, supported),
         CollectionKind::Contacts => contact::update(old, data, view, supported),
-        _ => Err(Malformed("not yet")),
+        CollectionKind::Tasks => task::update(old, data, view, supported),
+        CollectionKind::Notes => note::update(old, data, view, supported),
+        CollectionKind::Recipients => Err(Malformed("the cache is the server's")),
     }
 }
 
@@ -133,7 +140,10 @@ mod tests {
             owner: &owner,
             now: 1_700_000_000,
         };
-        for kind in [CollectionKind::Calendar, CollectionKind::Contacts] {
+        for kind in CollectionKind::ALL {
+            if kind == CollectionKind::Recipients {
+                continue;
+            }
             let mut out = Writer::new();
             out.open(wbxml::tags::air_sync::APPLICATION_DATA);
             let broken = "BEGIN:NONSENSE\r\nUID:x\r\nSUMMARY:Bring; cake\r\n";

@@ -6,8 +6,11 @@ pub mod contact;
 pub mod email;
 pub mod event;
 pub mod item;
+pub mod journal;
 pub mod meeting_request;
+pub mod note;
 pub mod recipient;
+pub mod task;
 
 use jiff::tz::TimeZone;
 
