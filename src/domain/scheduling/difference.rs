@@ -407,9 +407,12 @@ fn compare(old_view: &View<'_>, old: &Component, new_view: &View<'_>, new: &Comp
             let texts = event.all(name).map(|property| property.to_text().trim().to_owned());
             // An event that takes place needs no word for it.
             let telling = texts.filter(|text| {
-                !text.is_empty()
-                    && !(*name == "STATUS" && !text.eq_ignore_ascii_case("CANCELLED"))
-                    && !(*name == "CLASS" && text.eq_ignore_ascii_case("PUBLIC"))
+                let usual = match *name {
+                    "STATUS" => !text.eq_ignore_ascii_case("CANCELLED"),
+                    "CLASS" => text.eq_ignore_ascii_case("PUBLIC"),
+                    _ => false,
+                };
+                !text.is_empty() && !usual
             });
             shown.extend(telling.map(|text| (at, text)));
         }

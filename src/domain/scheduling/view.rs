@@ -169,7 +169,7 @@ pub(super) fn key(zones: &Zones, by_day: bool, time: &Time) -> UnixTime {
 fn invited(event: &Component) -> impl Iterator<Item = &Property> {
     let ours = |who: &&Property| {
         let agent = who.param("SCHEDULE-AGENT");
-        !agent.is_some_and(|agent| !agent.eq_ignore_ascii_case("SERVER"))
+        agent.is_none_or(|agent| agent.eq_ignore_ascii_case("SERVER"))
     };
     let organizer = event.first("ORGANIZER").map(|who| canonical(&ical::address(who)));
     let lines = event.all("ATTENDEE").take(PARTICIPANTS_MAX).filter(ours);

@@ -233,11 +233,8 @@ fn change_picture(card: &mut Card, data: &Element, supported: &Supported) {
     };
     match sent {
         None => {}
-        Some(bytes) if bytes.is_empty() => {
-            if shown.is_some() {
-                card.set_photo(None);
-            }
-        }
+        Some(bytes) if bytes.is_empty() && shown.is_none() => {}
+        Some(bytes) if bytes.is_empty() => card.set_photo(None),
         Some(bytes) if shown.and_then(vcard::decode_photo).as_ref() == Some(&bytes) => {}
         // What was not shown stays behind the new one.
         Some(bytes) if shown.is_none() => card.add_photo(&bytes),
