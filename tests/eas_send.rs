@@ -1,7 +1,7 @@
 //! Phones send mail: over sockets, again after lost answers, and across `kill -9`.
 
 use crate::support::http::Http;
-use crate::support::{Account, Imap, Server};
+use crate::support::{Account, Server};
 
 /// `SendMail` of 14.1 with a ClientId and a copy in Sent, written by hand (MS-ASWBXML).
 fn send_mail(client_id: &str, mime: &str) -> Vec<u8> {

@@ -11,6 +11,7 @@ swaks:swaks,libio-socket-ssl-perl
 offlineimap:offlineimap3
 curl:curl
 xmllint:libxml2-utils
+wbxml2xml:libwbxml2-utils
 openssl:openssl
 python3:python3
 strace:strace"

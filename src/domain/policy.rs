@@ -271,7 +271,7 @@ pub fn assign(tx: &mut Tx<'_>, whom: Whom, name: Option<&str>) -> Result<()> {
 }
 
 fn finish(tx: &mut Tx<'_>, admission: &Admission) -> Result<()> {
-    put_admission(tx, admission);
+    put_admission(tx, admission)?;
     // Requests that wait end, so that a new policy takes hold in seconds.
     wake_all(tx)
 }

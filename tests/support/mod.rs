@@ -1,6 +1,7 @@
 //! What the tests share: the real program on ports of its own, raw IMAP and SMTP clients that
 //! hide nothing, dialogues kept as text, and other people's programs.
 
+pub mod eas;
 pub mod http;
 pub mod imap;
 pub mod net;

@@ -21,31 +21,21 @@ pub(super) fn run(store: &Store, request: DeviceRequest) -> Result<Reply, Failur
         R::Approve { device } => decide(store, &device, Access::Allowed),
         R::Block { device } => decide(store, &device, Access::Blocked),
         R::Wipe { device, account_only } => order_wipe(store, &device, account_only),
-        R::CancelWipe { device } => {
-            change(store, &device, |tx, account, id| wipe::cancel(tx, account, id))
-                .map(|device| done(format!("{} will not be wiped.", device.id)))
-        }
-        R::Resync { device } => {
-            change(store, &device, |tx, account, id| device::resync(tx, account, id))
-                .map(|device| done(format!("{} loads everything anew.", device.id)))
-        }
-        R::Remove { device } => {
-            change(store, &device, |tx, account, id| device::remove(tx, account, id)).map(
-                |device| {
-                    done(format!("Removed {}; it stays out until it is approved again.", device.id))
-                },
-            )
-        }
+        R::CancelWipe { device } => change(store, &device, wipe::cancel)
+            .map(|device| done(format!("{} will not be wiped.", device.id))),
+        R::Resync { device } => change(store, &device, device::resync)
+            .map(|device| done(format!("{} loads everything anew.", device.id))),
+        R::Remove { device } => change(store, &device, device::remove).map(|device| {
+            done(format!("Removed {}; it stays out until it is approved again.", device.id))
+        }),
         R::LogOn { device, bodies } => {
             change(store, &device, move |tx, account, id| log::switch_on(tx, account, id, bodies))
                 .map(|device| {
                     done(format!("What {} asks and is answered is kept for an hour.", device.id))
                 })
         }
-        R::LogOff { device } => {
-            change(store, &device, |tx, account, id| log::switch_off(tx, account, id))
-                .map(|device| done(format!("The protocol log of {} is off and gone.", device.id)))
-        }
+        R::LogOff { device } => change(store, &device, log::switch_off)
+            .map(|device| done(format!("The protocol log of {} is off and gone.", device.id))),
         R::LogShow { device } => show_log(store, &device),
     }
 }

@@ -233,7 +233,16 @@ fn bounded(mut facts: Facts) -> Facts {
     facts
 }
 
-/// Used by [`crate::domain::policy`]: the row that every request is checked against.
-pub(super) fn put_admission(tx: &mut Tx<'_>, admission: &Admission) {
-    tx.put(keys::admission(), admission.encode());
+/// Octets of the settings about phones: every request of a phone reads them. Room for some
+/// thousand exceptions and assignments; what is meant for many belongs into a rule.
+const ADMISSION_MAX: usize = 64 * 1024;
+
+/// Keeps the settings that every request is checked against.
+pub(super) fn put_admission(tx: &mut Tx<'_>, admission: &Admission) -> Result<()> {
+    let row = admission.encode();
+    if row.len() > ADMISSION_MAX {
+        return Err(Error::TooMany("rules, exceptions and assignments"));
+    }
+    tx.put(keys::admission(), row);
+    Ok(())
 }

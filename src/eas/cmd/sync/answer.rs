@@ -1,6 +1,6 @@
 //! The answer to a Sync: child order as Microsoft's schemas and old phones want it.
 
-use crate::base::id::Uid;
+use crate::base::id::{MailboxId, Uid};
 use crate::domain::device::{self, Device, LastError};
 use crate::eas::answer::{Answer, Failure};
 use crate::eas::cmd::sync::apply::{self, Outcome};
@@ -19,15 +19,23 @@ use crate::store::rows::collection::CollectionKind;
 use crate::store::{Read, Snapshot};
 
 /// The answer to a request that makes no sense as a whole.
-pub fn refusal(status: u16) -> Answer {
+pub fn refusal(status: u16, limit: Option<u32>) -> Answer {
     let mut out = Writer::new();
     out.open(t::SYNC);
     out.number(t::STATUS, status);
-    if status == super::request::WAIT_OUT_OF_RANGE {
-        out.number(t::LIMIT, super::WAIT_MAX / 60);
+    if let Some(limit) = limit {
+        out.number(t::LIMIT, limit);
     }
     out.close();
     out.into()
+}
+
+/// Items that went away between the transaction and here: the state says that the device has
+/// them, and they were not told.
+pub struct Untold {
+    pub collection: MailboxId,
+    pub key: u64,
+    pub uids: Vec<Uid>,
 }
 
 /// Writes what was told.
@@ -35,25 +43,30 @@ pub fn write(
     session: &Session,
     request: &Request,
     told: Vec<Option<Told>>,
-) -> Result<Answer, Failure> {
+) -> Result<(Answer, Vec<Untold>), Failure> {
     let all = names_all(session.version);
     if !all && told.iter().all(Option::is_none) {
-        return Ok(Answer::Empty);
+        return Ok((Answer::Empty, Vec::new()));
     }
     let read = session.read();
-    let mut out = Writer::new();
+    let (mut out, mut untold) = (Writer::new(), Vec::new());
     out.open(t::SYNC);
     out.open(t::COLLECTIONS);
     for (told, wanted) in told.iter().zip(&request.collections) {
         match told {
-            Some(told) => collection(session, &read, &mut out, told)?,
+            Some(told) => {
+                let uids = collection(session, &read, &mut out, told)?;
+                if !uids.is_empty() {
+                    untold.push(Untold { collection: told.id, key: told.key, uids });
+                }
+            }
             None if all => unchanged(session, &mut out, wanted),
             None => {}
         }
     }
     out.close();
     out.close();
-    Ok(out.into())
+    Ok((out.into(), untold))
 }
 
 fn class(session: &Session, out: &mut Writer, content: Content) {
@@ -77,7 +90,7 @@ fn collection(
     read: &Snapshot,
     out: &mut Writer,
     told: &Told,
-) -> Result<(), Failure> {
+) -> Result<Vec<Uid>, Failure> {
     out.open(t::COLLECTION);
     class(session, out, told.content);
     out.number(t::SYNC_KEY, told.key);
@@ -89,9 +102,9 @@ fn collection(
     }
     let items = Items { session, read, told, view: session.view(&told.options) };
     items.responses(out)?;
-    items.commands(out)?;
+    let untold = items.commands(out)?;
     out.close();
-    Ok(())
+    Ok(untold)
 }
 
 struct Items<'a> {
@@ -205,11 +218,12 @@ impl Items<'_> {
     }
 
     /// What the server has to tell.
-    fn commands(&self, out: &mut Writer) -> Result<(), Failure> {
+    fn commands(&self, out: &mut Writer) -> Result<Vec<Uid>, Failure> {
         let (page, id) = (&self.told.page, self.told.id);
         if page.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
+        let mut untold = Vec::new();
         let mark = out.mark();
         out.open(t::COMMANDS);
         let empty = out.len();
@@ -224,7 +238,9 @@ impl Items<'_> {
             self.command(out, t::CHANGE, *uid)?;
         }
         for uid in &page.adds {
-            self.command(out, t::ADD, *uid)?;
+            if !self.command(out, t::ADD, *uid)? {
+                untold.push(*uid);
+            }
         }
         if out.len() == empty {
             // Everything has gone again meanwhile.
@@ -232,10 +248,11 @@ impl Items<'_> {
         } else {
             out.close();
         }
-        Ok(())
+        Ok(untold)
     }
 
-    fn command(&self, out: &mut Writer, tag: Tag, uid: Uid) -> Result<(), Failure> {
+    /// Writes one item; whether it is still there.
+    fn command(&self, out: &mut Writer, tag: Tag, uid: Uid) -> Result<bool, Failure> {
         let mark = out.mark();
         out.open(tag);
         out.text(t::SERVER_ID, &ids::item(self.told.id, uid));
@@ -247,10 +264,10 @@ impl Items<'_> {
         };
         match found {
             true => out.close(),
-            // It went away behind the transaction: the next Sync says so.
+            // It went away behind the transaction.
             false => out.rewind(mark),
         }
-        Ok(())
+        Ok(found)
     }
 
     fn message_change(&self, out: &mut Writer, uid: Uid) -> Result<bool, Failure> {

@@ -43,7 +43,10 @@ pub struct Remembered(crate::eas::waiting::PerDevice<Arc<Request>>);
 pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
     let request = match current_request(&session) {
         Ok(request) => request,
-        Err(Failed::Bad(Bad(status))) => return Ok(answer::refusal(status)),
+        Err(Failed::Bad(Bad(status))) => return Ok(answer::refusal(status, None)),
+        Err(Failed::Wait { limit }) => {
+            return Ok(answer::refusal(request::WAIT_OUT_OF_RANGE, Some(limit)));
+        }
         Err(Failed::Domain(error)) => return Err(error.into()),
     };
     let deadline = request.wait_secs.map(|secs| Instant::now() + Duration::from_secs(secs.into()));
@@ -53,7 +56,7 @@ pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
     loop {
         let told = round(&session, &request).await?;
         let Some(deadline) = deadline.filter(|_| told.iter().all(Option::is_none)) else {
-            return finish(&session, &request, told);
+            return finish(&session, &request, told).await;
         };
         let woken = tokio::select! {
             woken = timeout_at(deadline, watch.changed()) => woken.is_ok(),
@@ -61,7 +64,7 @@ pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
             () = down.wait() => false,
         };
         if !woken || still_admitted(&session).is_err() {
-            return finish(&session, &request, told);
+            return finish(&session, &request, told).await;
         }
         gate::recheck(&session, Command::Sync)?;
     }
@@ -104,7 +107,7 @@ fn current_request(session: &Session) -> Result<Arc<Request>, Failed> {
 }
 
 /// Remembers the request with the keys that the device has now, and writes the answer.
-fn finish(
+async fn finish(
     session: &Session,
     request: &Request,
     told: Vec<Option<Told>>,
@@ -117,7 +120,12 @@ fn finish(
     let repeated = Request { collections: keys.collect(), partial: false, ..*request };
     let (account, device) = (session.account.id, session.device.number);
     session.front.synced.0.put(account, device, Arc::new(repeated));
-    answer::write(session, request, told)
+    let (answer, untold) = answer::write(session, request, told)?;
+    for each in untold {
+        let sync = SyncId { collection: each.collection, device };
+        session.write(move |tx| step::untell(tx, sync, each.key, &each.uids)).await?;
+    }
+    Ok(answer)
 }
 
 /// Looks at every collection once; `None` where there is nothing to say.

@@ -89,15 +89,21 @@ impl Request {
     pub fn read(session: &Session, element: &Element) -> Result<Request, Failed> {
         let number = |tag| element.text_of(tag).map(|text| text.trim().parse::<u32>().ok());
         let (minutes, seconds) = (number(t::WAIT), number(t::HEARTBEAT_INTERVAL));
-        let wait_secs = match (minutes, seconds) {
+        let (asked, unit) = match (minutes, seconds) {
             (Some(_), Some(_)) => return Err(Bad(PROTOCOL_ERROR).into()),
-            (Some(minutes), None) => Some(minutes.map(|minutes| minutes.saturating_mul(60))),
-            (None, seconds) => seconds,
+            (Some(minutes), None) => (Some(minutes), 60),
+            (None, seconds) => (seconds, 1),
         };
-        let wait_secs = match wait_secs {
+        let wait_secs = match asked {
             None => None,
-            Some(Some(secs)) if (WAIT_MIN..=WAIT_MAX).contains(&secs) => Some(secs),
-            Some(_) => return Err(Bad(WAIT_OUT_OF_RANGE).into()),
+            Some(Some(wait)) if (WAIT_MIN / unit..=WAIT_MAX / unit).contains(&wait) => {
+                Some(wait * unit)
+            }
+            Some(wait) => {
+                let too_short = wait.is_some_and(|wait| wait < WAIT_MIN / unit);
+                let limit = if too_short { WAIT_MIN } else { WAIT_MAX } / unit;
+                return Err(Failed::Wait { limit });
+            }
         };
         let read = session.read();
         let mut collections = Vec::new();
@@ -122,6 +128,10 @@ impl Request {
 #[derive(Debug)]
 pub enum Failed {
     Bad(Bad),
+    /// It would wait for longer, or less long, than this, in its own unit.
+    Wait {
+        limit: u32,
+    },
     Domain(domain::Error),
 }
 

@@ -180,6 +180,15 @@ fn advance(
     Ok(Some(answer))
 }
 
+/// Takes back that a device was told of items, before it hears of the key that says so.
+pub fn untell(tx: &mut Tx<'_>, id: SyncId, key: u64, uids: &[Uid]) -> store::Result<()> {
+    let Some(header) = id.header(tx, key)? else { return Ok(()) };
+    let sets = id.sets(tx, &header)?;
+    let mut state = SyncState { header, sets };
+    uids.iter().for_each(|uid| state::forget_item(&mut state, uid.0));
+    id.put(tx, &mut state)
+}
+
 /// Makes the state know what the device did when it used this key before.
 fn take_own(tx: &Tx<'_>, step: &Step, state: &mut SyncState, own: &Applied) -> domain::Result<()> {
     let added = own.adds.iter().filter(|add| add.uid != 0);
