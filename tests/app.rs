@@ -431,3 +431,62 @@ fn the_sample_office_opens_and_ends() {
     assert!(child.wait().unwrap().success());
     assert!(!dir.exists(), "its directory is removed");
 }
+
+/// Entries in the files of an export.
+fn entries_below(dir: &Path) -> usize {
+    let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let texts =
+        files.filter(|path| path.extension().is_some_and(|end| end == "ics" || end == "vcf"));
+    texts
+        .map(|path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            let begun = ["VEVENT", "VTODO", "VJOURNAL", "VCARD"];
+            begun
+                .iter()
+                .map(|name| text.matches(&format!("BEGIN:{name}\r\n")).count())
+                .sum::<usize>()
+        })
+        .sum()
+}
+
+#[test]
+fn calendars_and_contacts_come_in_once_and_go_out() {
+    let office = Office::set_up();
+    let server = office.serve(&[]);
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let (ics, vcf) = (data.join("ics"), data.join("vcf"));
+    let bring = || {
+        // Some of the files are broken on purpose; they are told and skipped.
+        office.run(&format!("import ics ben@d.example {}", ics.display()), "");
+        office.run(&format!("import vcf ben@d.example {}", vcf.display()), "");
+    };
+    bring();
+    let export = |name: &str| {
+        let out = office.dir.path().join(name);
+        office.succeed(&format!("export ben@d.example {}", out.display()), "");
+        entries_below(&out)
+    };
+    let first = export("first");
+    assert!(first >= 30, "{first}");
+    bring();
+    assert_eq!(export("second"), first, "the same again doubles nothing");
+    // Back, to somebody else.
+    let out = office.dir.path().join("first");
+    for (kind, name) in [("ics", "Calendar.ics"), ("vcf", "Contacts.vcf")] {
+        let file = out.join(name);
+        let said = office.run(&format!("import {kind} ada@d.example {}", file.display()), "");
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    }
+    office.succeed(
+        &format!("import ics ada@d.example {} --into Old", out.join("Calendar.ics").display()),
+        "",
+    );
+    let second = office.dir.path().join("ada");
+    office.succeed(&format!("export ada@d.example {}", second.display()), "");
+    let length = |dir: &Path, name: &str| std::fs::read(dir.join(name)).unwrap().len();
+    assert_eq!(length(&second, "Contacts.vcf"), length(&out, "Contacts.vcf"));
+    assert!(second.join("Old.ics").exists());
+    assert!(office.fail("import ics nobody@d.example /dev/null").contains("nobody"));
+    drop(server);
+    office.succeed("check", "");
+}

@@ -11,10 +11,16 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use super::cli::Source;
-use super::control::{Brought, BroughtLine, Door, Failure, Item, Outlet, Reply, Request};
+use super::control::{
+    Brought, BroughtEntry, BroughtLine, Door, Failure, Item, Outlet, Reply, Request,
+};
+use super::import::entries::EntryKind;
 use super::import::{self, Found};
 use super::output::{self, Terminal};
 use crate::base::limits;
+
+/// Entries in one transaction.
+const ENTRIES: usize = 100;
 
 /// Messages between two lines of progress.
 const PROGRESS: u64 = 1_000;
@@ -51,6 +57,64 @@ pub fn bring(mut door: Door, kind: import::Kind, source: &Source) -> Result<Exit
     }
     output::say(&format!("{} were skipped; see above.\n", total.skipped.len()));
     Ok(ExitCode::FAILURE)
+}
+
+/// Brings calendars or address books in.
+pub fn bring_entries(
+    mut door: Door,
+    kind: EntryKind,
+    source: &Source,
+) -> Result<ExitCode, Failure> {
+    let failed = |error: io::Error| Failure(format!("{}: {error}", source.path.display()));
+    let mut total = BroughtLine::default();
+    let (mut batch, mut bytes) = (Vec::new(), Vec::new());
+    for file in import::entries::files(&source.path, kind).map_err(failed)? {
+        let texts = match import::entries::read(&file, kind) {
+            Ok(texts) => texts,
+            Err(skipped) => {
+                tell_skipped(&mut total, format!("{}: {}", skipped.place, skipped.reason));
+                continue;
+            }
+        };
+        for (number, text) in (1..).zip(texts) {
+            let place = format!("{}, entry {number}", file.display());
+            batch.push(BroughtEntry { size: text.len(), place });
+            bytes.extend_from_slice(text.as_bytes());
+            if batch.len() >= ENTRIES || bytes.len() >= limits::IMPORT_BYTES {
+                send_entries(&mut door, source, &mut batch, &mut bytes, &mut total)?;
+            }
+        }
+    }
+    // Also an empty one: an unknown account is an error even where nothing is to be brought.
+    send_entries(&mut door, source, &mut batch, &mut bytes, &mut total)?;
+    output::say(&format!("Brought {} entries to {}.\n", total.messages, source.email));
+    if total.skipped.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    output::say(&format!("{} were skipped; see above.\n", total.skipped.len()));
+    Ok(ExitCode::FAILURE)
+}
+
+fn send_entries(
+    door: &mut Door,
+    source: &Source,
+    batch: &mut Vec<BroughtEntry>,
+    bytes: &mut Vec<u8>,
+    total: &mut BroughtLine,
+) -> Result<(), Failure> {
+    let request = Request::BringEntries {
+        email: source.email.clone(),
+        into: source.into.clone(),
+        entries: std::mem::take(batch),
+    };
+    let reply = door.run(request, std::mem::take(bytes), &mut Terminal)?;
+    let Reply::Brought(line) = reply else { return Err(unexpected()) };
+    if total.messages / PROGRESS != (total.messages + line.messages) / PROGRESS {
+        eprintln!("{} entries", total.messages + line.messages);
+    }
+    total.messages += line.messages;
+    line.skipped.into_iter().for_each(|text| tell_skipped(total, text));
+    Ok(())
 }
 
 impl Batch {
@@ -186,6 +250,7 @@ impl Outlet for MaildirWriter {
                 eprintln!("{text}");
                 Ok(())
             }
+            Item::File { name } => std::fs::write(self.root.join(escape(name)), payload),
             Item::Data => Ok(()),
         }
     }

@@ -75,7 +75,7 @@ Example:
     /// Bring mail in from files.
     #[command(subcommand)]
     Import(Import),
-    /// Write all mail of an account as maildirs.
+    /// Write all that an account has: mail as maildirs, calendars as .ics, contacts as .vcf.
     #[command(after_help = "\
 The directory gets one maildir for each mailbox; kontor import maildir reads it back.
 
@@ -289,6 +289,11 @@ pub enum Import {
     Maildir(Source),
     /// An .eml file, or all of a directory and those below it.
     Eml(Source),
+    /// An .ics file, or all of a directory: events, tasks and notes. A UID that is there already
+    /// is replaced.
+    Ics(Source),
+    /// A .vcf file, or all of a directory: contacts. A UID that is there already is replaced.
+    Vcf(Source),
 }
 
 #[derive(Args, Clone, Debug)]
@@ -297,7 +302,8 @@ pub struct Source {
     pub email: String,
     /// The file or directory.
     pub path: PathBuf,
-    /// The mailbox, made if it is missing; levels are separated by /. Default: INBOX.
+    /// The mailbox (levels separated by /), calendar or address book; made if it is missing.
+    /// Default: INBOX, and the account's own calendar, tasks, notes and contacts.
     #[arg(long, value_name = "FOLDER")]
     pub into: Option<String>,
 }

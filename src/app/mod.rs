@@ -24,6 +24,7 @@ use clap::{CommandFactory as _, Parser as _};
 use cli::{Alias, Check, CheckWhat, Cli, Command, Domain, Group, Import, Queue, User};
 use config::Config;
 use control::{Door, Failure, Reply, Request};
+use import::entries::EntryKind;
 use output::Terminal;
 
 /// Runs the command line and says how it went.
@@ -76,6 +77,14 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Import(import) => {
             let (kind, source) = match import {
+                Import::Ics(source) => {
+                    let door = Door::open(&dir, &config)?;
+                    return bring::bring_entries(door, EntryKind::Ics, &source);
+                }
+                Import::Vcf(source) => {
+                    let door = Door::open(&dir, &config)?;
+                    return bring::bring_entries(door, EntryKind::Vcf, &source);
+                }
                 Import::Mbox(source) => (import::Kind::Mbox, source),
                 Import::Maildir(source) => (import::Kind::Maildir, source),
                 Import::Eml(source) => (import::Kind::Eml, source),

@@ -89,7 +89,13 @@ pub enum Request {
         into: Option<String>,
         messages: Vec<Brought>,
     },
-    /// Answers with [`Item::Mailbox`] and [`Item::Message`].
+    /// The payload is the entries' texts, one behind the other.
+    BringEntries {
+        email: String,
+        into: Option<String>,
+        entries: Vec<BroughtEntry>,
+    },
+    /// Answers with [`Item::Mailbox`] and [`Item::Message`], then with [`Item::File`].
     Export {
         email: String,
     },
@@ -113,6 +119,14 @@ pub struct Brought {
     pub place: String,
 }
 
+/// One event, task, note or card of an import.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BroughtEntry {
+    pub size: usize,
+    /// Where it came from, for the report.
+    pub place: String,
+}
+
 /// What comes out while a command runs; its bytes, if any, come beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "item", rename_all = "kebab-case")]
@@ -125,6 +139,8 @@ pub enum Item {
     Mailbox { name: String, keywords: Vec<String> },
     /// A message; its bytes come beside it.
     Message { flags: Vec<String>, received: UnixTime },
+    /// A whole calendar or address book; its bytes come beside it.
+    File { name: String },
 }
 
 /// Takes what comes out of a running command.

@@ -129,10 +129,10 @@ pub(super) fn export(
     email: &str,
     outlet: &mut dyn Outlet,
 ) -> Result<Reply, Failure> {
-    let (mut mailboxes, keywords) = {
+    let (account, mut mailboxes, keywords) = {
         let read = store.read();
         let account = account_of(&read, email)?.id;
-        (read.mailboxes(account)?, read.keywords(account)?)
+        (account, read.mailboxes(account)?, read.keywords(account)?)
     };
     mailboxes.sort_by(|a, b| a.name.cmp(&b.name));
     let mut count = 0u64;
@@ -148,7 +148,8 @@ pub(super) fn export(
             count += 1;
         }
     }
-    Ok(Reply::Done(format!("{count} messages written.")))
+    let entries = super::entries::export(store, account, outlet)?;
+    Ok(Reply::Done(format!("{count} messages and {entries} entries written.")))
 }
 
 /// A message as clients see it: what delivery put in front, and what came.

@@ -3,6 +3,7 @@
 //! Everything here is a few calls of the domain; nothing is decided here.
 
 mod devices;
+mod entries;
 mod mail;
 mod people;
 mod policies;
@@ -61,6 +62,9 @@ pub fn execute(
         Request::QueueList => upkeep::list_queue(store),
         Request::Bring { email, into, messages } => {
             mail::bring(context, &email, into.as_deref(), messages, payload)
+        }
+        Request::BringEntries { email, into, entries } => {
+            entries::bring(context, &email, into, entries, payload)
         }
         Request::Export { email } => mail::export(store, &email, outlet),
         Request::Backup => upkeep::backup(store, outlet),

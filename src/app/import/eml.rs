@@ -3,13 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{DEPTH, Found, Next, Skipped, entries, file_name, read_message, text};
+use super::{DEPTH, Found, Next, Skipped, entries_of, file_name, read_message, text};
 
 /// Reads one file, or every file of a directory; each directory below is a mailbox.
 pub(super) fn read(path: &Path) -> io::Result<Walk> {
     if path.is_dir() {
         // Fails here and not later, so that a wrong path is an error and not an empty import.
-        entries(path)?;
+        entries_of(path)?;
     } else {
         path.metadata()?;
     }
@@ -33,7 +33,7 @@ impl Iterator for Walk {
             if mailbox.len() > DEPTH {
                 return Some(Err(Skipped::new(path.display(), "too many directories")));
             }
-            match entries(&path) {
+            match entries_of(&path) {
                 Err(error) => return Some(Err(Skipped::new(path.display(), error))),
                 Ok(inside) => self.left.extend(inside.into_iter().rev().map(|path| {
                     let mut mailbox = mailbox.clone();

@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{DEPTH, Found, Next, Skipped, entries, file_name, read_message, text};
+use super::{DEPTH, Found, Next, Skipped, entries_of, file_name, read_message, text};
 
 /// Reads a maildir, or a directory of them.
 pub(super) fn read(path: &Path) -> io::Result<Walk> {
-    entries(path)?;
+    entries_of(path)?;
     let mut walk = Walk::default();
     walk.visit(path, Vec::new())?;
     if walk.messages.is_empty() && walk.boxes.is_empty() && !is_maildir(path) {
@@ -54,7 +54,7 @@ impl Walk {
             return Err(io::Error::other("too many directories"));
         }
         let mut below = Vec::new();
-        for path in entries(dir)? {
+        for path in entries_of(dir)? {
             let name = file_name(&path);
             if !path.is_dir() || matches!(name.as_str(), "cur" | "new" | "tmp") {
                 continue;
@@ -75,7 +75,7 @@ impl Walk {
         for part in ["new", "cur"] {
             let part = dir.join(part);
             if part.is_dir() {
-                self.messages.extend(entries(&part)?);
+                self.messages.extend(entries_of(&part)?);
             }
         }
         // By delivery time, with which the names begin; the last is read first.

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::{DEPTH, Found, LARGEST, Next, Skipped, entries, file_name, text, to_crlf};
+use super::{DEPTH, Found, LARGEST, Next, Skipped, entries_of, file_name, text, to_crlf};
 use crate::base::clock::UnixTime;
 
 /// A line is looked at only this far for what it is.
@@ -20,7 +20,7 @@ const LINE: usize = 1024;
 pub(super) fn read(path: &Path) -> io::Result<Tree> {
     let mut tree = Tree { left: Vec::new(), open: None };
     if path.is_dir() {
-        entries(path)?;
+        entries_of(path)?;
         tree.left.push((path.to_owned(), Vec::new()));
     } else {
         tree.open = Some(Mbox::open(path, Vec::new())?);
@@ -63,7 +63,7 @@ impl Tree {
         if mailbox.len() > DEPTH {
             return Err(io::Error::other("too many directories"));
         }
-        for path in entries(dir)?.into_iter().rev() {
+        for path in entries_of(dir)?.into_iter().rev() {
             let name = file_name(&path);
             // Thunderbird's indexes and settings.
             if [".msf", ".dat", ".html", ".json"].iter().any(|end| name.ends_with(end))

@@ -4,6 +4,7 @@
 //! cannot be read is told and skipped, for one broken message must not keep ten thousand out.
 
 mod eml;
+pub mod entries;
 mod maildir;
 mod mbox;
 mod text;
@@ -69,7 +70,7 @@ pub fn read(kind: Kind, path: &Path) -> io::Result<Box<dyn Iterator<Item = Next>
 }
 
 /// The entries of a directory by name, hidden ones included.
-fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
+fn entries_of(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths =
         std::fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
     paths.sort();

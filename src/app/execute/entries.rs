@@ -1,0 +1,181 @@
+//! Calendars and address books in and out by files: the server's side.
+
+use jiff::tz::TimeZone;
+
+use super::super::control::{BroughtEntry, BroughtLine, Failure, Item, Outlet, Reply};
+use super::{Context, account_of};
+use crate::base::id::{AccountId, MailboxId};
+use crate::domain::calendar::{self, Sends};
+use crate::domain::item::{self, Text};
+use crate::domain::{self, collection, contact};
+use crate::eas::render::{event, task};
+use crate::format::ical::{self, Component, Series};
+use crate::format::vcard::Card;
+use crate::store::rows::collection::{Collection, CollectionKind};
+use crate::store::{Read, Store, Tx};
+
+/// Takes a batch of entries in one transaction. An entry whose UID is there already replaces it.
+pub(super) fn bring(
+    context: &Context,
+    email: &str,
+    into: Option<String>,
+    entries: Vec<BroughtEntry>,
+    payload: Vec<u8>,
+) -> Result<Reply, Failure> {
+    let account = account_of(&context.store.read(), email)?.id;
+    let mut line = BroughtLine::default();
+    let (mut at, mut ready) = (0, Vec::new());
+    for entry in entries {
+        let Some(bytes) = payload.get(at..at + entry.size) else {
+            return Err(Failure("the batch is shorter than it says".into()));
+        };
+        at += entry.size;
+        match text_of(&String::from_utf8_lossy(bytes)) {
+            Ok((kind, text)) => {
+                line.bytes += text.text.len() as u64;
+                ready.push((kind, text, entry.place));
+            }
+            Err(reason) => line.skipped.push(format!("{}: {reason}", entry.place)),
+        }
+    }
+    let taken = ready.len() as u64;
+    let refused = context.store.write_blocking(move |tx| {
+        let mut refused = Vec::new();
+        for (kind, text, place) in ready {
+            match put(tx, account, kind, into.as_deref(), text) {
+                Ok(()) => {}
+                Err(error @ (domain::Error::TooLarge | domain::Error::Invalid(_))) => {
+                    refused.push(format!("{place}: {error}"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok::<_, domain::Error>(refused)
+    })?;
+    line.messages = taken.saturating_sub(refused.len() as u64);
+    line.skipped.extend(refused);
+    Ok(Reply::Brought(line))
+}
+
+fn text_of(text: &str) -> Result<(CollectionKind, Text), String> {
+    if text.trim_start().get(..11).is_some_and(|head| head.eq_ignore_ascii_case("BEGIN:VCARD")) {
+        let card = Card::parse(text).map_err(|error| error.to_string())?;
+        return Ok((CollectionKind::Contacts, contact::text(&card)));
+    }
+    let calendar = Component::parse(text).map_err(|error| error.to_string())?;
+    if calendar.child("VEVENT").is_some() {
+        let series = Series::parse(text).map_err(|error| error.to_string())?;
+        let zones = series.zones(&TimeZone::system());
+        return Ok((CollectionKind::Calendar, event::text_of(&series, &zones)));
+    }
+    let (kind, part) = match (calendar.child("VTODO"), calendar.child("VJOURNAL")) {
+        (Some(part), _) => (CollectionKind::Tasks, part),
+        (None, Some(part)) => (CollectionKind::Notes, part),
+        (None, None) => return Err("it is no event, task or note".into()),
+    };
+    let until = if kind == CollectionKind::Tasks { task::until(part) } else { i64::MAX };
+    let uid = part.text_of("UID").unwrap_or_default();
+    let look = ical::look(&calendar);
+    Ok((kind, Text { uid, text: calendar.to_string(), look, from: 0, until }))
+}
+
+fn put(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    kind: CollectionKind,
+    into: Option<&str>,
+    text: Text,
+) -> Result<(), domain::Error> {
+    let to = target(tx, account, kind, into)?;
+    let known = item::with_uid(tx, account, kind, &text.uid)?.into_iter();
+    let mut known = known.filter(|(of, _)| into.is_none() || *of == to);
+    // An import sends nothing to anybody.
+    match (known.next(), kind) {
+        (Some((of, uid)), CollectionKind::Calendar) => {
+            calendar::change(tx, of, uid, text, Sends::Client)?;
+        }
+        (Some((of, uid)), _) => {
+            item::change(tx, of, uid, text)?;
+        }
+        (None, CollectionKind::Calendar) => {
+            calendar::add(tx, to, text, Sends::Client)?;
+        }
+        (None, _) => {
+            item::add(tx, to, text)?;
+        }
+    }
+    Ok(())
+}
+
+/// The account's own collection of a kind, or the one with a name, made if it is missing.
+fn target(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    kind: CollectionKind,
+    into: Option<&str>,
+) -> Result<MailboxId, domain::Error> {
+    let Some(name) = into else { return Ok(collection::default(tx, account, kind)?.id) };
+    let named = |each: &Collection| each.kind == kind && each.name == name;
+    match tx.collections(account)?.into_iter().find(named) {
+        Some(found) => Ok(found.id),
+        None => Ok(collection::create(tx, account, kind, name)?.id),
+    }
+}
+
+/// Gives out each calendar, task list and notes as one .ics, each address book as one .vcf;
+/// how many entries there were.
+pub(super) fn export(
+    store: &Store,
+    account: AccountId,
+    outlet: &mut dyn Outlet,
+) -> Result<u64, Failure> {
+    let (mut count, mut names) = (0, std::collections::HashSet::new());
+    for collection in store.read().collections(account)? {
+        let ending = match collection.kind {
+            // Made of sent mail, and made again.
+            CollectionKind::Recipients => continue,
+            CollectionKind::Contacts => "vcf",
+            _ => "ics",
+        };
+        let mut whole = String::new();
+        let mut zones: Vec<String> = Vec::new();
+        let read = store.read();
+        for item in read.items(collection.id)? {
+            let Some(text) = read.item_text(collection.id, item.uid)? else { continue };
+            append(&mut whole, &mut zones, &String::from_utf8_lossy(&text), ending);
+            count += 1;
+        }
+        drop(read);
+        if ending == "ics" {
+            let head = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:{}\r\n", ical::PRODUCT);
+            whole = head + &whole + "END:VCALENDAR\r\n";
+        }
+        // Names need not be unique.
+        let number = collection.id.number;
+        let name = match names.insert(collection.name.clone()) {
+            true => format!("{}.{ending}", collection.name),
+            false => format!("{}-{number}.{ending}", collection.name),
+        };
+        outlet.item(&Item::File { name }, whole.as_bytes())?;
+    }
+    Ok(count)
+}
+
+/// Adds an entry to its file; each zone stands there once.
+fn append(whole: &mut String, zones: &mut Vec<String>, text: &str, ending: &str) {
+    let parsed = if ending == "ics" { Component::parse(text).ok() } else { None };
+    let Some(calendar) = parsed else {
+        whole.push_str(text);
+        return;
+    };
+    for part in &calendar.components {
+        if part.is("VTIMEZONE") {
+            let id = part.value_of("TZID").unwrap_or_default().to_owned();
+            if zones.contains(&id) {
+                continue;
+            }
+            zones.push(id);
+        }
+        part.write(whole);
+    }
+}
