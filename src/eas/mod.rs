@@ -187,12 +187,12 @@ async fn post(
         }
         let (body, _held) = read_body(&front, &headers, body).await?;
         let session = Session::new(front.clone(), account, query, version, &headers, body);
-        let session = gate::identify(session, command).await?;
+        let session = Box::pin(gate::identify(session, command)).await?;
         recorder = Recorder::of(&session, command);
         let session = gate::admit(session, command)?;
         match session.quarantined {
-            false => cmd::run(command, session).await,
-            true => quarantine::run(command, session).await,
+            false => Box::pin(cmd::run(command, session)).await,
+            true => Box::pin(quarantine::run(command, session)).await,
         }
     }
     .await;

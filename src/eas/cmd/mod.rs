@@ -31,28 +31,29 @@ use crate::eas::answer::{Answer, Failure};
 use crate::eas::session::Session;
 use crate::eas::version::Command;
 
-/// Runs a command.
+/// Runs a command. Each has a box of its own: a phone that waits in a Ping must not hold the
+/// room that the largest of them needs.
 pub async fn run(command: Command, session: Session) -> Result<Answer, Failure> {
     match command {
-        Command::FolderCreate => folder_create::run(session).await,
-        Command::FolderDelete => folder_delete::run(session).await,
-        Command::FolderUpdate => folder_update::run(session).await,
-        Command::MoveItems => move_items::run(session).await,
-        Command::Find => find::run(session).await,
-        Command::FolderSync => folder_sync::run(session).await,
+        Command::FolderCreate => Box::pin(folder_create::run(session)).await,
+        Command::FolderDelete => Box::pin(folder_delete::run(session)).await,
+        Command::FolderUpdate => Box::pin(folder_update::run(session)).await,
+        Command::MoveItems => Box::pin(move_items::run(session)).await,
+        Command::Find => Box::pin(find::run(session)).await,
+        Command::FolderSync => Box::pin(folder_sync::run(session)).await,
         Command::GetAttachment => get_attachment::run(session),
         Command::GetItemEstimate => get_item_estimate::run(session),
-        Command::ItemOperations => item_operations::run(session).await,
-        Command::MeetingResponse => meeting_response::run(session).await,
-        Command::Ping => ping::run(session).await,
-        Command::Provision => provision::run(session).await,
-        Command::Settings => settings::run(session).await,
-        Command::ResolveRecipients => resolve_recipients::run(session).await,
-        Command::ValidateCert => validate_cert::run(session).await,
+        Command::ItemOperations => Box::pin(item_operations::run(session)).await,
+        Command::MeetingResponse => Box::pin(meeting_response::run(session)).await,
+        Command::Ping => Box::pin(ping::run(session)).await,
+        Command::Provision => Box::pin(provision::run(session)).await,
+        Command::Settings => Box::pin(settings::run(session)).await,
+        Command::ResolveRecipients => Box::pin(resolve_recipients::run(session)).await,
+        Command::ValidateCert => Box::pin(validate_cert::run(session)).await,
         Command::SmartForward => smart::forward(session).await,
         Command::SmartReply => smart::reply(session).await,
-        Command::SendMail => send_mail::run(session).await,
-        Command::Search => search::run(session).await,
-        Command::Sync => sync::run(session).await,
+        Command::SendMail => Box::pin(send_mail::run(session)).await,
+        Command::Search => Box::pin(search::run(session)).await,
+        Command::Sync => Box::pin(sync::run(session)).await,
     }
 }
