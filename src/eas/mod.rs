@@ -79,6 +79,7 @@ pub struct Front {
     large_originals: tokio::sync::Semaphore,
     memory: gate::Memory,
     synced: cmd::Remembered,
+    orders: Arc<waiting::Orders>,
     pinged: cmd::Watched,
 }
 
@@ -92,6 +93,7 @@ impl Front {
             large_originals: tokio::sync::Semaphore::new(limits::EAS_LARGE_BODIES),
             memory: gate::Memory::default(),
             synced: cmd::Remembered::default(),
+            orders: Arc::default(),
             pinged: cmd::Watched::default(),
         })
     }
@@ -114,6 +116,7 @@ async fn serve(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let headers = parts.headers;
+    let order = front.orders.next();
     let account = match front.settings.gate.account(&peer, encrypted, &headers).await {
         Ok(account) => account,
         Err(denied) => return denied.into_response(),
@@ -122,7 +125,7 @@ async fn serve(
         Method::OPTIONS => options(),
         Method::POST => {
             let query = parts.uri.query().unwrap_or_default();
-            post(front, peer, account, query, headers, body).await
+            post(front, peer, account, (order, query), headers, body).await
         }
         // People open the address in a browser to see whether it is there.
         Method::GET => {
@@ -155,7 +158,7 @@ async fn post(
     front: Arc<Front>,
     peer: Peer,
     account: Account,
-    query: &str,
+    (order, query): (u64, &str),
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -186,7 +189,8 @@ async fn post(
             return Err(Failure::Common(answer::common::COMMAND_NOT_SUPPORTED));
         }
         let (body, _held) = read_body(&front, &headers, body).await?;
-        let session = Session::new(front.clone(), account, query, version, &headers, body);
+        let mut session = Session::new(front.clone(), account, query, version, &headers, body);
+        session.order = order.into();
         let session = Box::pin(gate::identify(session, command)).await?;
         recorder = Recorder::of(&session, command);
         let session = gate::admit(session, command)?;

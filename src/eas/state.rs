@@ -119,9 +119,28 @@ pub fn take_choice(state: &mut SyncState, choice: &Choice, filter: u8, cutoff: U
     }
     sets.adds = &choice.inside - &sets.held;
     sets.leaving = &(&sets.held & &choice.present) - &choice.inside;
-    sets.removals |= &sets.held - &choice.present;
     sets.leaving -= &sets.removals;
     (state.header.filter, state.header.cutoff) = (filter, cutoff);
+}
+
+/// Held items that the choice did not see: most are gone, some have come since.
+pub fn take_gone(
+    read: &impl Read,
+    id: MailboxId,
+    content: Content,
+    state: &mut SyncState,
+    choice: &Choice,
+) -> Result<()> {
+    for uid in &state.sets.held - &choice.present {
+        let there = match content {
+            Content::Items(_) => read.item(id, Uid(uid))?.is_some(),
+            _ => read.place(id, Uid(uid))?.is_some(),
+        };
+        if !there {
+            state.sets.removals.insert(uid);
+        }
+    }
+    Ok(())
 }
 
 /// Reads what changed behind the state's modseq and sorts it into the sets. `own` is what the

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 use crate::base::id::AccountId;
+use crate::store::rows::sync::SyncId;
 
 type Key = (AccountId, u32);
 
@@ -72,5 +73,34 @@ impl Drop for Place<'_> {
         if waiting.get(&self.key).is_some_and(|held| Arc::ptr_eq(held, &self.ended)) {
             waiting.remove(&self.key);
         }
+    }
+}
+
+/// In which order requests about a collection arrived. A phone that cuts a connection and asks
+/// again must not have its new state overwritten by the old request, which may still be on its
+/// way through the server.
+#[derive(Default)]
+pub struct Orders {
+    next: std::sync::atomic::AtomicU64,
+    latest: Mutex<HashMap<SyncId, u64>>,
+}
+
+impl Orders {
+    /// The number of a request that has just arrived.
+    pub fn next(&self) -> u64 {
+        self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Notes that a request is about this collection.
+    pub fn note(&self, id: SyncId, order: u64) {
+        let mut latest = self.latest.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let known = latest.entry(id).or_insert(order);
+        *known = order.max(*known);
+    }
+
+    /// Whether a later request about this collection has come.
+    pub fn is_outdated(&self, id: SyncId, order: u64) -> bool {
+        let latest = self.latest.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        latest.get(&id).is_some_and(|latest| *latest > order)
     }
 }

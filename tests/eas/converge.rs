@@ -347,7 +347,9 @@ fn desk(
         let from = BOXES[dice.roll(2)];
         imap.try_cmd(&format!("SELECT {from}"))?;
         let listed = imap.try_cmd("UID FETCH 1:* (UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])")?;
-        let listed = listed.fetches();
+        // Flags that a phone has just changed come in between, without a UID.
+        let mut listed = listed.fetches();
+        listed.retain(|item| item.get("UID").is_some());
         if listed.is_empty() {
             std::thread::sleep(Duration::from_millis(10));
             continue;

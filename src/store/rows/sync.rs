@@ -324,6 +324,15 @@ impl SyncId {
         Ok(())
     }
 
+    /// Forgets the state under a key.
+    pub fn forget_slot(self, tx: &mut Tx<'_>, key: u64) -> Result<()> {
+        if let Some(header) = self.header(tx, key)? {
+            tx.delete(self.header_key(key));
+            (0..header.parts).for_each(|part| tx.delete(self.part_key(key, part)));
+        }
+        Ok(())
+    }
+
     /// Forgets both states.
     pub fn forget(self, tx: &mut Tx<'_>) -> Result<()> {
         tx.delete_prefix(&self.key(Kind::SyncState).done())?;

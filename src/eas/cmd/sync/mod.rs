@@ -11,6 +11,7 @@ mod request;
 mod step;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -54,7 +55,7 @@ pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
     let mut watch = session.store().hub().watch(session.account.id);
     let down = &session.front.settings.shutdown;
     loop {
-        let told = round(&session, &request).await?;
+        let told = settled_round(&session, &request).await?;
         let Some(deadline) = deadline.filter(|_| told.iter().all(Option::is_none)) else {
             return finish(&session, &request, told).await;
         };
@@ -128,6 +129,23 @@ async fn finish(
     Ok(answer)
 }
 
+/// How long an old request of the same device may need to notice that nobody reads its answer.
+const OLD_REQUEST: Duration = Duration::from_millis(40);
+
+/// A round in which no older request of the device, still on its way through the server, came
+/// in between. One whose connection was cut ends while it waits here.
+async fn settled_round(session: &Session, request: &Request) -> Result<Vec<Option<Told>>, Failure> {
+    for _ in 0..5 {
+        let told = round(session, request).await?;
+        if !told.iter().flatten().any(|told| told.status == step::RETRY) {
+            return Ok(told);
+        }
+        tokio::time::sleep(OLD_REQUEST).await;
+        session.order.store(session.front.orders.next(), Ordering::Relaxed);
+    }
+    round(session, request).await
+}
+
 /// Looks at every collection once; `None` where there is nothing to say.
 async fn round(session: &Session, request: &Request) -> Result<Vec<Option<Told>>, Failure> {
     let read = session.read();
@@ -135,6 +153,10 @@ async fn round(session: &Session, request: &Request) -> Result<Vec<Option<Told>>
     let mut told: Vec<Option<Told>> = Vec::with_capacity(request.collections.len());
     let (mut steps, mut places) = (Vec::new(), Vec::new());
     for wanted in &request.collections {
+        if let Some((collection, _)) = wanted.folder {
+            let id = SyncId { collection, device: session.device.number };
+            session.front.orders.note(id, session.order.load(Ordering::Relaxed));
+        }
         told.push(match look(session, &read, wanted)? {
             Look::Nothing => None,
             Look::Status(_) if behind && wanted.folder.is_none() => {
@@ -162,8 +184,12 @@ async fn round(session: &Session, request: &Request) -> Result<Vec<Option<Told>>
         now: session.now(),
     };
     let (account, device, window) = (session.account.id, session.device.number, request.window);
+    let (orders, order) = (session.front.orders.clone(), session.order.load(Ordering::Relaxed));
     let stepped = session
-        .write(move |tx| step::run(tx, account, device, &author, steps, window))
+        .write(move |tx| {
+            let outdated = |id| orders.is_outdated(id, order);
+            step::run(tx, account, device, (&author, &outdated), steps, window)
+        })
         .await
         .map_err(|error| {
             tracing::warn!(%error, "a Sync could not be carried out");
@@ -240,7 +266,9 @@ fn look(session: &Session, read: &Snapshot, wanted: &Wanted) -> Result<Look, Fai
     }
     let new_options =
         wanted.options.as_ref().is_some_and(|options| options.encode() != header.options);
-    if !wanted.commands.is_empty() || new_options {
+    // Also where an answer was lost: what it told may no longer be so.
+    let lost = sync.header(read, key + 1)?.is_some();
+    if !wanted.commands.is_empty() || new_options || lost {
         return step(None);
     }
     if !wanted.get_changes {

@@ -53,7 +53,7 @@ pub fn run(
     tx: &mut Tx<'_>,
     account: AccountId,
     device: u32,
-    author: &Author,
+    (author, outdated): (&Author, &dyn Fn(SyncId) -> bool),
     steps: Vec<Step>,
     window: usize,
 ) -> store::Result<Vec<Option<Told>>> {
@@ -62,6 +62,8 @@ pub fn run(
     for step in steps {
         let id = SyncId { collection: MailboxId::new(account, step.id.number), device };
         let told = match step.wanted.key {
+            // The device has asked again since, and goes by that answer.
+            Some(key) if outdated(id) => Ok(Some(told(&step, RETRY, key))),
             Some(0) => begin(tx, id, &step).map(Some),
             _ => advance(tx, id, author, step, &mut room),
         };
@@ -130,10 +132,14 @@ fn advance(
     let options = Options::decode(&state.header.options)?;
 
     // The answer to this very request may have been lost: what it did then is not done again.
-    let own = id.header(tx, key + 1)?.map(|header| header.applied).unwrap_or_default();
+    let lost = id.header(tx, key + 1)?;
+    let repeated = lost.is_some();
+    let own = lost.map(|header| header.applied).unwrap_or_default();
+    let own_done = own != Applied::default();
     take_own(tx, &step, &mut state, &own).map_err(inner)?;
     if let Some((choice, filter, cutoff)) = &choice {
         state::take_choice(&mut state, choice, *filter, *cutoff);
+        state::take_gone(tx, step.id, step.content, &mut state, choice).map_err(inner)?;
         changed = true;
     }
     match state::fold(tx, step.id, step.content, &mut state, &own) {
@@ -165,14 +171,18 @@ fn advance(
         room.items -= answer.page.len().min(room.items);
         room.octets = own.octets;
     }
-    if answer.page.is_empty() && !with_commands {
+    if answer.page.is_empty() && !with_commands && !own_done {
+        if repeated {
+            // What the lost answer told is no longer so.
+            id.forget_slot(tx, key + 1)?;
+        }
         if changed {
             id.put(tx, &mut state)?;
         }
         return Ok(None);
     }
     state.header.key = key + 1;
-    state.header.applied = if with_commands { applied } else { Applied::default() };
+    state.header.applied = if with_commands || own_done { applied } else { Applied::default() };
     id.put(tx, &mut state)?;
     answer.key = key + 1;
     answer.outcomes = outcomes;
