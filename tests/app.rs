@@ -426,6 +426,15 @@ fn the_sample_office_opens_and_ends() {
     let exists = answer.lines().find_map(|line| line.strip_suffix(" EXISTS")).unwrap();
     assert!(exists[2..].parse::<u32>().unwrap() > 5, "{answer}");
 
+    let out = tempfile::tempdir().unwrap();
+    let mut export = Command::new(PROGRAM);
+    export.arg("--data").arg(&dir).args(["export", "ines@office.example"]).arg(out.path());
+    assert!(export.stdout(Stdio::null()).status().unwrap().success());
+    for name in ["Calendar.ics", "Tasks.ics", "Notes.ics", "Contacts.vcf"] {
+        assert!(out.path().join(name).is_file(), "{name}");
+    }
+    assert!(entries_below(out.path()) >= 25);
+
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert!(child.wait().unwrap().success());

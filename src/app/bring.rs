@@ -78,6 +78,13 @@ pub fn bring_entries(
         };
         for (number, text) in (1..).zip(texts) {
             let place = format!("{}, entry {number}", file.display());
+            let text = match text {
+                Ok(text) => text,
+                Err(reason) => {
+                    tell_skipped(&mut total, format!("{place}: {reason}"));
+                    continue;
+                }
+            };
             batch.push(BroughtEntry { size: text.len(), place });
             bytes.extend_from_slice(text.as_bytes());
             if batch.len() >= ENTRIES || bytes.len() >= limits::IMPORT_BYTES {

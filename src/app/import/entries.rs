@@ -1,5 +1,6 @@
 //! Calendars and address books from files: each event, task, note and card as a text of its own.
 
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -45,8 +46,11 @@ pub fn files(path: &Path, kind: EntryKind) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Reads a file's entries.
-pub fn read(path: &Path, kind: EntryKind) -> Result<Vec<String>, Skipped> {
+/// An entry's text, or why it is none.
+type Entry = Result<String, String>;
+
+/// Reads a file's entries. A broken card does not keep the others of its file out.
+pub fn read(path: &Path, kind: EntryKind) -> Result<Vec<Entry>, Skipped> {
     use std::io::Read as _;
     let failed = |error: io::Error| Skipped::new(path.display(), error);
     let file = std::fs::File::open(path).map_err(failed)?;
@@ -56,21 +60,22 @@ pub fn read(path: &Path, kind: EntryKind) -> Result<Vec<String>, Skipped> {
         return Err(Skipped::new(path.display(), "larger than any calendar"));
     }
     let read = match kind {
-        EntryKind::Ics => calendar(&bytes),
+        EntryKind::Ics => calendar(&bytes).map(|texts| texts.into_iter().map(Ok).collect()),
         EntryKind::Vcf => cards(&bytes),
     };
     read.map_err(|reason| Skipped::new(path.display(), reason))
 }
 
-fn cards(bytes: &[u8]) -> Result<Vec<String>, String> {
-    let cards = Card::parse_all(bytes).map_err(|error| error.to_string())?;
-    let named = cards.into_iter().map(|mut card| {
+fn cards(bytes: &[u8]) -> Result<Vec<Entry>, String> {
+    let found = Component::parse_all(bytes).map_err(|error| error.to_string())?;
+    let cards = found.iter().filter(|one| one.is("VCARD")).map(|one| {
+        let mut card = Card::parse(&one.to_string()).map_err(|error| error.to_string())?;
         if card.uid().is_none_or(|uid| uid.trim().is_empty()) {
             card.set_uid(&made_up(&card.to_string()));
         }
-        card.to_string()
+        Ok(card.to_string())
     });
-    Ok(named.collect())
+    Ok(cards.collect())
 }
 
 /// Instances of a series stay with it; each entry has the zones that it names.
@@ -78,7 +83,8 @@ fn calendar(bytes: &[u8]) -> Result<Vec<String>, String> {
     let calendars = Component::parse_all(bytes).map_err(|error| error.to_string())?;
     let mut texts = Vec::new();
     for calendar in calendars.iter().filter(|calendar| calendar.is("VCALENDAR")) {
-        let mut groups: Vec<((&str, String), Vec<Component>)> = Vec::new();
+        let mut groups: Vec<Vec<Component>> = Vec::new();
+        let mut places: HashMap<(&str, String), usize> = HashMap::new();
         for part in &calendar.components {
             let Some(name) = COMPONENTS.into_iter().find(|name| part.is(name)) else { continue };
             let mut part = part.clone();
@@ -88,13 +94,13 @@ fn calendar(bytes: &[u8]) -> Result<Vec<String>, String> {
                 part.set_text("UID", Some(&uid));
                 uid
             });
-            let key = (name, uid);
-            match groups.iter_mut().rev().find(|(known, _)| *known == key) {
-                Some((_, parts)) => parts.push(part),
-                None => groups.push((key, vec![part])),
+            let place = *places.entry((name, uid)).or_insert(groups.len());
+            match groups.get_mut(place) {
+                Some(parts) => parts.push(part),
+                None => groups.push(vec![part]),
             }
         }
-        texts.extend(groups.into_iter().map(|(_, parts)| alone(calendar, parts)));
+        texts.extend(groups.into_iter().map(|parts| alone(calendar, parts)));
     }
     match texts.is_empty() {
         true => Err("there is no event, task or note in it".into()),
@@ -107,14 +113,21 @@ fn alone(calendar: &Component, parts: Vec<Component>) -> String {
     let mut single = Component::new("VCALENDAR");
     single.push(Property::new("VERSION", "2.0"));
     single.push(Property::new("PRODID", calendar.value_of("PRODID").unwrap_or("-//import//")));
-    let inside: String = parts.iter().map(ToString::to_string).collect();
+    let mut named = HashSet::new();
+    parts.iter().for_each(|part| zones_of(part, &mut named));
     for zone in calendar.children("VTIMEZONE") {
-        if zone.value_of("TZID").is_some_and(|id| inside.contains(id.trim())) {
+        if zone.value_of("TZID").is_some_and(|id| named.contains(id.trim())) {
             single.components.push(zone.clone());
         }
     }
     single.components.extend(parts);
     single.to_string()
+}
+
+/// The zones a component names. Not looked for in its text: a long name is folded there.
+fn zones_of<'a>(part: &'a Component, named: &mut HashSet<&'a str>) {
+    named.extend(part.properties.iter().filter_map(|line| line.param("TZID")).map(str::trim));
+    part.components.iter().for_each(|inner| zones_of(inner, named));
 }
 
 /// The same for the same content, so that a second import does not double it.
@@ -141,5 +154,31 @@ mod tests {
         assert!(texts[1].contains("UID:import-"));
         assert_eq!(texts, calendar(file.as_bytes()).unwrap());
         assert!(calendar(b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n").is_err());
+    }
+
+    #[test]
+    fn a_zone_with_a_name_longer_than_a_line_stays() {
+        let name = "(UTC+01:00) Belgrade, Bratislava, Budapest, Ljubljana, Prague";
+        let file = format!(
+            "BEGIN:VCALENDAR\r\nBEGIN:VTIMEZONE\r\nTZID:{name}\r\nEND:VTIMEZONE\r\n\
+             BEGIN:VEVENT\r\nUID:a\r\nDTSTART;TZID=\"{name}\":20260101T100000\r\nEND:VEVENT\r\n\
+             END:VCALENDAR\r\n"
+        );
+        let texts = calendar(file.as_bytes()).unwrap();
+        assert!(texts[0].contains("BEGIN:VTIMEZONE"), "{}", texts[0]);
+    }
+
+    #[test]
+    fn a_broken_card_is_skipped_alone_and_a_nameless_one_gets_the_same_uid_again() {
+        let many = "X-A:1\r\n".repeat(20_000);
+        let file = format!(
+            "BEGIN:VCARD\r\nVERSION:4.0\r\nFN:One\r\nEND:VCARD\r\n\
+             BEGIN:VCARD\r\nVERSION:4.0\r\n{many}END:VCARD\r\n\
+             BEGIN:VCARD\r\nVERSION:4.0\r\nUID:three\r\nFN:Three\r\nEND:VCARD\r\n"
+        );
+        let read = cards(file.as_bytes()).unwrap();
+        assert_eq!(read.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+        assert!(read[0].as_ref().unwrap().contains("UID:import-"));
+        assert_eq!(read, cards(file.as_bytes()).unwrap());
     }
 }
