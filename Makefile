@@ -27,9 +27,9 @@ check: ## what must be clean before a change lands
 bench: ## measured comparisons; see bench/README.md
 	tools/bench.sh
 
-soak: release ## the crash test, long (SOAK_SECONDS, default half an hour)
+soak: release ## the crash tests, long (SOAK_SECONDS, default half an hour)
 	PROGRAM_UNDER_TEST=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/kontor \
-	KONTOR_SOAK=$${SOAK_SECONDS:-1800} $(CARGO) test --locked --test kontor -- --nocapture crash::
+	KONTOR_SOAK=$${SOAK_SECONDS:-1800} $(CARGO) test --locked --test kontor -- --nocapture crash:: eas::converge::
 
 fuzz: ## all fuzz targets, a minute each (FUZZ_SECONDS); needs cargo-fuzz
 	tools/fuzz.sh

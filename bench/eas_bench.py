@@ -284,10 +284,10 @@ class Server:
         return names
 
     def cpu(self):
-        """Seconds of CPU so far, of threads that have ended too; in steps of 10 ms."""
-        text = Path(f"/proc/{self.process.pid}/stat").read_text()
-        fields = text.rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Seconds of CPU so far, of threads that have ended too."""
+        # The process's own clock (clock_getcpuclockid(3)), in nanoseconds: /proc/PID/stat counts
+        # steps of 10 ms, more than one request takes.
+        return time.clock_gettime((~self.process.pid << 3) | 2)
 
     def memory(self):
         """Proportional resident memory, in bytes."""
