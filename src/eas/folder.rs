@@ -2,6 +2,7 @@
 //! exist for phones alone. And what a device has been told of it.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use twox_hash::XxHash3_64;
@@ -10,8 +11,9 @@ use crate::base::id::{AccountId, MailboxId, ModSeq};
 use crate::domain::Result;
 use crate::domain::mailbox::{INBOX, SEPARATOR};
 use crate::eas::ids;
+use crate::eas::state;
 use crate::eas::version::Version;
-use crate::store::keys::{KeyBuilder, Kind};
+use crate::store::keys::{self, KeyBuilder, Kind};
 use crate::store::rows::codec::{Reader, Writer};
 use crate::store::rows::collection::CollectionKind;
 use crate::store::rows::mailbox::SpecialUse;
@@ -19,6 +21,12 @@ use crate::store::{self, Read, Tx};
 
 /// The number of the folder that is no collection; real ones count up from 1.
 const OUTBOX_NUMBER: u32 = u32::MAX - 1;
+
+/// Where the key of a row about what is known has the hierarchy's key.
+const KEY_AT: usize = 9;
+
+/// Answers to one key that are kept.
+const ANSWERS: usize = 4;
 
 /// What lies in a folder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -163,10 +171,13 @@ pub fn find(
     Ok(read.collection(id)?.map(|collection| (id, Content::Items(collection.kind))))
 }
 
-/// What a device knows of the hierarchy, at one key. Two are kept, as for collections.
+/// What a device knows of the hierarchy, at one key. The one that it asked from is kept, and
+/// the answers to that, as for collections (`store::rows::sync`).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Known {
     pub key: u64,
+    /// The key that this is an answer to.
+    pub from: u64,
     /// The account's modseq when it was told.
     pub modseq: ModSeq,
     /// Folder number -> hash of its look.
@@ -189,42 +200,52 @@ impl Difference {
 }
 
 impl Known {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 
     /// What a device knows before it has been told anything.
     pub fn nothing(key: u64) -> Known {
         Known { key, ..Known::default() }
     }
 
-    fn row(account: AccountId, device: u32, key: u64) -> Bytes {
-        let slot = (key & 1) as u8;
-        KeyBuilder::new(Kind::FolderState).u32(account.0).u32(device).bytes(&[slot]).done()
+    fn rows(account: AccountId, device: u32) -> KeyBuilder {
+        KeyBuilder::new(Kind::FolderState).u32(account.0).u32(device)
     }
 
-    fn in_slot(
-        read: &impl Read,
-        account: AccountId,
-        device: u32,
-        key: u64,
-    ) -> store::Result<Option<Known>> {
-        let Some(value) = read.get(&Self::row(account, device, key))? else { return Ok(None) };
-        let (mut row, _) = Reader::new(&value, "folder state", Self::VERSION)?;
-        let (key, modseq) = (row.u64()?, ModSeq(row.u64()?));
+    fn row(account: AccountId, device: u32, key: u64) -> Bytes {
+        Self::rows(account, device).u64(key).done()
+    }
+
+    fn decode(value: &[u8]) -> store::Result<Known> {
+        let (mut row, _) = Reader::new(value, "folder state", Self::VERSION)?;
+        let (key, from, modseq) = (row.u64()?, row.u64()?, ModSeq(row.u64()?));
         let mut folders = BTreeMap::new();
         for _ in 0..row.u64()? {
             folders.insert(row.u32()?, row.fixed()?);
         }
-        Ok(Some(Known { key, modseq, folders }))
+        Ok(Known { key, from, modseq, folders })
     }
 
-    /// What the device knew at a key; `None` if it is none of the last two.
+    /// What the device knew at a key; `None` if it cannot be at that key (any more).
     pub fn at(
         read: &impl Read,
         account: AccountId,
         device: u32,
         key: u64,
     ) -> store::Result<Option<Known>> {
-        Ok(Self::in_slot(read, account, device, key)?.filter(|known| known.key == key))
+        read.get(&Self::row(account, device, key))?.map(|value| Self::decode(&value)).transpose()
+    }
+
+    /// Everything the device may have been told, in the order of the keys.
+    fn all(read: &impl Read, account: AccountId, device: u32) -> store::Result<Vec<Known>> {
+        let mut all = Vec::new();
+        read.scan_prefix(&Self::rows(account, device).done(), &mut |key, value| {
+            // Rows of the first layout are shorter; no key leads to them any more.
+            if keys::u64_at(key, KEY_AT).is_some() {
+                all.push(Self::decode(value)?);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(all)
     }
 
     /// What the device was told last.
@@ -233,14 +254,58 @@ impl Known {
         account: AccountId,
         device: u32,
     ) -> store::Result<Option<Known>> {
-        let (even, odd) =
-            (Self::in_slot(read, account, device, 0)?, Self::in_slot(read, account, device, 1)?);
-        Ok(even.into_iter().chain(odd).max_by_key(|known| known.key))
+        Ok(Self::all(read, account, device)?.pop())
     }
 
-    pub fn put(&self, tx: &mut Tx<'_>, account: AccountId, device: u32) {
+    /// The newest of the answers to a key.
+    pub fn answer_to(
+        read: &impl Read,
+        account: AccountId,
+        device: u32,
+        key: u64,
+    ) -> store::Result<Option<Known>> {
+        let all = Self::all(read, account, device)?;
+        Ok(all.into_iter().rfind(|known| known.from == key))
+    }
+
+    /// Keeps this as one more answer to the key `from`, under a key of its own, which is
+    /// returned. An answer never overwrites another: which of them the device got, its next
+    /// request shows, and then the others go.
+    pub fn answer(
+        &mut self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        device: u32,
+        from: u64,
+    ) -> store::Result<u64> {
+        let all = Self::all(tx, account, device)?;
+        if all.is_empty() {
+            tx.delete_prefix(&Self::rows(account, device).done())?;
+        }
+        let same = |known: &&Known| known.from == from && known.folders == self.folders;
+        if let Some(same) = all.iter().find(same) {
+            return Ok(same.key);
+        }
+        let newest = all.last().map_or(0, |known| known.key);
+        let (answers, others): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|known| known.from == from);
+        // A first request says nothing about what else the device holds: an old one may come
+        // late. Of first answers there is one, so that two requests at once end at one key.
+        let begins = state::is_beginning(from);
+        let kept = if begins { 1 } else { ANSWERS };
+        let spare = (answers.len() + 1).saturating_sub(kept);
+        let unheld = others.iter().filter(|known| known.key != from && !begins);
+        for known in unheld.chain(answers.iter().take(spare)) {
+            tx.delete(Self::row(account, device, known.key));
+        }
+        (self.key, self.from) = (newest.max(from) + 1, from);
+        self.put(tx, account, device);
+        Ok(self.key)
+    }
+
+    fn put(&self, tx: &mut Tx<'_>, account: AccountId, device: u32) {
         let mut out = Writer::new(Self::VERSION);
-        out.u64(self.key).u64(self.modseq.0).u64(self.folders.len() as u64);
+        out.u64(self.key).u64(self.from).u64(self.modseq.0).u64(self.folders.len() as u64);
         for (number, look) in &self.folders {
             out.u32(*number).fixed(*look);
         }
@@ -284,13 +349,25 @@ impl Known {
     }
 }
 
-/// Whether a device has yet to hear of folders that came, went or changed.
+/// Whether a device has yet to hear of folders that came, went or changed; of those states that
+/// it may hold, one is enough. One that was told nothing is behind.
 pub fn is_behind(
     read: &impl Read,
     account: AccountId,
-    known: &Known,
+    device: u32,
     version: Version,
 ) -> Result<bool> {
+    let all = Known::all(read, account, device)?;
+    let Some(newest) = all.last() else { return Ok(true) };
+    for known in all.iter().filter(|known| known.from == newest.from) {
+        if lags(read, account, known, version)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn lags(read: &impl Read, account: AccountId, known: &Known, version: Version) -> Result<bool> {
     let log = match read.changes(MailboxId::new(account, 0), known.modseq) {
         Ok(changes) => changes,
         Err(store::Error::Stale) => return Ok(true),

@@ -190,7 +190,7 @@ async fn post(
         }
         let (body, _held) = read_body(&front, &headers, body).await?;
         let mut session = Session::new(front.clone(), account, query, version, &headers, body);
-        session.order = order.into();
+        session.order = order;
         let session = Box::pin(gate::identify(session, command)).await?;
         recorder = Recorder::of(&session, command);
         let session = gate::admit(session, command)?;

@@ -1,7 +1,6 @@
 //! One request of a device that was let in.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use axum::http::HeaderMap;
 use bytes::Bytes;
@@ -37,7 +36,7 @@ pub struct Session {
     pub body: Bytes,
     pub owner: Owner,
     /// When it arrived, among all requests.
-    pub order: AtomicU64,
+    pub order: u64,
 }
 
 impl Session {
@@ -63,7 +62,7 @@ impl Session {
                 || text("ms-asacceptmultipart").eq_ignore_ascii_case("t"),
             owner: Owner { address: account.address.clone(), name: account.display_name.clone() },
             device: Device::default(),
-            order: AtomicU64::new(front.orders.next()),
+            order: front.orders.next(),
             quarantined: false,
             front,
             account,

@@ -28,9 +28,9 @@ pub fn first_key(epoch: u64) -> u64 {
     (epoch << COUNT_BITS) | 1
 }
 
-/// Whether nothing was answered under a key but that it exists.
-pub fn is_first(key: u64) -> bool {
-    key & ((1 << COUNT_BITS) - 1) == 1
+/// Whether this is no key, but what comes before an epoch's first one.
+pub fn is_beginning(key: u64) -> bool {
+    key & ((1 << COUNT_BITS) - 1) == 0
 }
 
 /// Reads a `SyncKey`: `Some(0)` begins anew, `None` is none of ours.

@@ -109,8 +109,15 @@ impl Hand {
         }
         let reply = self.phone.answer("Sync", http, PATIENCE)?;
         self.open = None;
-        let news = self.phone.take(&reply);
-        Ok(news.unwrap_or_else(|status| panic!("status {status}: {}", reply.root())))
+        match self.phone.take(&reply) {
+            Ok(news) => Ok(news),
+            // The server took an older request, whose connection was cut, for a newer one.
+            Err(status) if status == "16" => {
+                self.open = Some(request);
+                Ok(true)
+            }
+            Err(status) => panic!("status {status}: {}", reply.root()),
+        }
     }
 
     /// The next request: a look at everything, or something of the phone's own.
@@ -249,7 +256,7 @@ impl Hand {
 
     /// Everything answered, everything fetched; by folder, what each item is and how it looks.
     fn quiet(&mut self) -> BTreeMap<String, BTreeMap<String, String>> {
-        if let Some(open) = self.open.take() {
+        while let Some(open) = self.open.take() {
             self.ask(open, 0).expect("an answer");
         }
         let folders = self.folders.clone();

@@ -69,7 +69,7 @@ impl<'t, 'g> At<'t, 'g> {
         let Who { account, device, version } = *who;
         let known = Known::at(tx, account, device, key)?.filter(|_| key != 0);
         let known = known.ok_or(Refused::Status(BAD_KEY))?;
-        let next = Known::at(tx, account, device, key + 1)?;
+        let next = Known::answer_to(tx, account, device, key)?;
         let folders = folder::hierarchy(tx, account, version)?;
         Ok(Self { tx, account, device, version, known, next, folders })
     }
@@ -89,21 +89,16 @@ impl<'t, 'g> At<'t, 'g> {
         self.known.has(id) && self.next.as_ref().is_some_and(|next| !next.has(id))
     }
 
-    /// The key that the lost answer had.
-    pub fn repeat(&self) -> u64 {
-        self.known.key + 1
-    }
-
     /// Moves the device to the next key, with what it has changed itself.
     pub fn tell(&mut self, changed: &[MailboxId]) -> Result<u64, Refused> {
         let now = folder::hierarchy(self.tx, self.account, self.version)?;
-        self.known.key += 1;
         for id in changed {
             self.known.tell_own(&now, *id);
         }
-        self.known.put(self.tx, self.account, self.device);
+        let from = self.known.key;
+        let key = self.known.answer(self.tx, self.account, self.device, from)?;
         self.folders = now;
-        Ok(self.known.key)
+        Ok(key)
     }
 }
 

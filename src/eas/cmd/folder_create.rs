@@ -46,7 +46,8 @@ fn create(at: &mut At<'_, '_>, new: &New) -> Result<(u64, Option<String>), Refus
             && is_kind(folder.content, kind)
             && at.made_before(folder)
     }) {
-        return Ok((at.repeat(), Some(same.server_id.clone())));
+        let (id, server_id) = (same.id, same.server_id.clone());
+        return Ok((at.tell(&[id])?, Some(server_id)));
     }
     let parent = match new.parent.as_str() {
         ids::ROOT | "" => None,

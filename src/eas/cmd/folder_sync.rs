@@ -46,18 +46,17 @@ fn tell(tx: &mut Tx<'_>, who: &Facts, key: u64) -> Result<(u64, Difference), Fai
         key => Known::at(tx, who.account, who.device, key)?.ok_or(Failure::Status(BAD_KEY))?,
     };
     let different = known.difference(&now);
-    known.key += 1;
     known.modseq = tx.account_state(who.account)?.modseq;
     known.tell_all(&now);
-    known.put(tx, who.account, who.device);
-    Ok((known.key, different))
+    let from = known.key;
+    Ok((known.answer(tx, who.account, who.device, from)?, different))
 }
 
 /// A device that knows nothing. Two first requests at once, which iOS sends, end at one key:
 /// while nothing was built on the first key, it is given again.
 fn begin(tx: &mut Tx<'_>, who: &Facts) -> Result<Known, Failure> {
-    let unused = Known::newest(tx, who.account, who.device)?;
-    let unused = unused.filter(|known| state::is_first(known.key)).map(|known| known.key - 1);
+    let newest = Known::newest(tx, who.account, who.device)?;
+    let unused = newest.map(|known| known.from).filter(|from| state::is_beginning(*from));
     let before = match unused {
         Some(before) => before,
         None => state::first_key(tx.next_number()?) - 1,

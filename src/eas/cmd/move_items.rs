@@ -154,14 +154,14 @@ impl<'m, 'g> Mover<'m, 'g> {
         let Self { tx, left, came, .. } = self;
         for (collection, uids) in left {
             let id = SyncId { collection, device };
-            id.update_both(tx, |_, state| -> domain::Result<()> {
+            id.update_all(tx, |_, state| -> domain::Result<()> {
                 uids.iter().for_each(|uid| state::forget_item(state, uid.0));
                 Ok(())
             })?;
         }
         for (collection, (content, uids)) in came {
             let id = SyncId { collection, device };
-            id.update_both(tx, |tx, state| -> domain::Result<()> {
+            id.update_all(tx, |tx, state| -> domain::Result<()> {
                 for uid in &uids {
                     if let Content::Items(_) = content {
                         state.sets.held.insert(uid.0);

@@ -11,13 +11,13 @@ use tokio::time::{Instant, timeout_at};
 use crate::base::id::{MailboxId, ModSeq};
 use crate::eas::answer::{Answer, Failure};
 use crate::eas::cmd::sync::{News, WAIT_MAX, WAIT_MIN, news, still_admitted};
-use crate::eas::folder::{self, Content, Known};
+use crate::eas::folder::{self, Content};
 use crate::eas::gate;
 use crate::eas::session::Session;
 use crate::eas::version::Command;
 use crate::eas::waiting::PerDevice;
 use crate::format::wbxml::{Element, Writer, tags::ping as t};
-use crate::store::rows::sync::SyncId;
+use crate::store::rows::sync::{SyncHeader, SyncId};
 use crate::store::{Read, Snapshot};
 
 /// Statuses (MS-ASCMD 2.2.3.177.11).
@@ -92,9 +92,8 @@ struct Folder {
 fn look(session: &Session, folders: &mut [Folder]) -> Result<Option<Writer>, Failure> {
     let read = session.read();
     let (account, device) = (session.account.id, session.device.number);
-    match Known::newest(&read, account, device)? {
-        Some(known) if !folder::is_behind(&read, account, &known, session.version)? => {}
-        _ => return Ok(Some(answer(FOLDER_SYNC, &[]))),
+    if folder::is_behind(&read, account, device, session.version)? {
+        return Ok(Some(answer(FOLDER_SYNC, &[])));
     }
     let mut changed = Vec::new();
     for folder in folders {
@@ -114,14 +113,19 @@ fn has_news(read: &Snapshot, device: u32, folder: &mut Folder) -> Result<bool, F
     let Some(modseq) = modseq.filter(|modseq| *modseq > folder.quiet) else { return Ok(false) };
     let sync = SyncId { collection: folder.collection, device };
     // A folder that was never synced cannot be told about.
-    let Some(header) = sync.newest(read)? else { return Ok(false) };
-    match news(read, sync, folder.content, header)? {
-        News::None | News::NoneUpTo(_) => {
-            folder.quiet = modseq;
-            Ok(false)
+    let Some(newest) = sync.newest(read)? else { return Ok(false) };
+    let held = match newest.rivalled {
+        false => vec![newest],
+        // Which of them it holds, its next Sync will show.
+        true => sync.headers(read)?.into_iter().filter(SyncHeader::is_last).collect(),
+    };
+    for header in held {
+        if let News::Some | News::Stale = news(read, sync, folder.content, header)? {
+            return Ok(true);
         }
-        News::Some | News::Stale => Ok(true),
     }
+    folder.quiet = modseq;
+    Ok(false)
 }
 
 /// Reads the request; what it leaves out is as it was the last time.

@@ -37,14 +37,17 @@ async fn a_repeated_request_gives_the_same_and_does_nothing_twice() {
     office.deliver("new", 0);
     let request = phone.request("1", 100, 0, &[mark_read("1:1", true), delete("1:2")]);
     let lost = phone.call(Command::Sync, Some(&request)).await.unwrap().unwrap();
-    // Somebody marks it unread again; the repeated request must not undo that.
-    office.flag(1, Flags::SEEN, false);
     let again = phone.call(Command::Sync, Some(&request)).await.unwrap().unwrap();
     let key = |answer: &Element| {
         let collection = answer.child(t::COLLECTIONS).unwrap().child(t::COLLECTION).unwrap();
         collection.text_of(t::SYNC_KEY).unwrap().to_owned()
     };
     assert_eq!(key(&lost), key(&again));
+    // Somebody marks it unread again; the repeated request must not undo that. This answer says
+    // something else, and has another key.
+    office.flag(1, Flags::SEEN, false);
+    let again = phone.call(Command::Sync, Some(&request)).await.unwrap().unwrap();
+    assert_ne!(key(&lost), key(&again));
     phone.folders.get_mut("1").unwrap().items.remove("1:2");
     phone.take("1", &again);
     phone.settle("1", 100, 0).await;
@@ -162,4 +165,68 @@ async fn a_removed_folder_sends_the_phone_to_folder_sync() {
     let answer = phone.call(Command::Sync, Some(&request)).await.unwrap().unwrap();
     let collection = answer.child(t::COLLECTIONS).unwrap().child(t::COLLECTION).unwrap();
     assert_eq!(collection.text_of(t::STATUS), Some("12"));
+}
+
+/// A phone cut a connection and asked again, and the first request was still on its way: it does
+/// not matter which of the answers is made last, or which of them the phone got.
+#[tokio::test(flavor = "multi_thread")]
+async fn whichever_answer_a_phone_got_it_goes_on_from_there() {
+    for got in 0..3 {
+        let office = Office::new();
+        office.deliver("old", 0);
+        let mut phone = office.phone("A", Version::V14_1);
+        phone.folder_sync().await;
+        phone.settle("1", 100, 0).await;
+        let request = phone.request("1", 100, 0, &[]);
+        let mut answers = Vec::new();
+        for subject in ["one", "two"] {
+            office.deliver(subject, 0);
+            answers.push(phone.call(Command::Sync, Some(&request)).await.unwrap().unwrap());
+        }
+        // Gone again: the next answer tells that there is one message alone.
+        office.remove(2);
+        answers.push(phone.call(Command::Sync, Some(&request)).await.unwrap().unwrap());
+        phone.take("1", &answers[got]);
+        assert!(rings(&phone, 1).await || got == 2, "a Ping goes by what the phone may not have");
+        phone.settle("1", 100, 0).await;
+        assert_eq!(phone.ids("1"), ["1:1", "1:3"], "it got answer {got}");
+        assert!(!rings(&phone, 1).await, "a Ping that rings for nothing");
+    }
+}
+
+/// The same for folders.
+#[tokio::test(flavor = "multi_thread")]
+async fn whichever_hierarchy_a_phone_got_it_hears_of_the_rest() {
+    let office = Office::new();
+    let mut phone = office.phone("A", Version::V14_1);
+    phone.folder_sync().await;
+    phone.settle("1", 100, 0).await;
+    let before = phone.key.clone();
+    let account = office.account;
+    let make = |name: &'static str| {
+        office.write(move |tx| mailbox::create(tx, account, name, None));
+    };
+    make("Here");
+    assert_eq!(phone.folder_sync().await.len(), 1);
+    let (held, again) = (phone.key.clone(), phone.folder_sync().await);
+    assert!(again.is_empty());
+    // The old request comes through only now, when there is another folder.
+    make("There");
+    phone.key = before;
+    assert_eq!(phone.folder_sync().await.len(), 2);
+    phone.key = held;
+    assert!(rings(&phone, 1).await, "the phone has yet to hear of a folder");
+    let names = phone.folder_sync().await;
+    assert_eq!(names.into_values().collect::<Vec<_>>(), ["There"]);
+    assert!(phone.folder_sync().await.is_empty());
+}
+
+/// Whether a Ping about a folder answers at once.
+async fn rings(phone: &Phone<'_>, folder: u32) -> bool {
+    use wbxml::tags::ping as p;
+    let folder = tree(p::FOLDER, vec![text(p::ID, &folder.to_string()), text(p::CLASS, "Email")]);
+    let request =
+        tree(p::PING, vec![text(p::HEARTBEAT_INTERVAL, "60"), tree(p::FOLDERS, vec![folder])]);
+    let answer = phone.call(Command::Ping, Some(&request));
+    tokio::time::timeout(std::time::Duration::from_millis(300), answer).await.is_ok()
 }

@@ -1,7 +1,9 @@
 //! What a device has been told about one collection: a header, and sets of items beside it.
 //!
-//! Two of them are kept for each device and collection, in slots by the key's parity: the one
-//! that the device holds, and the one of before, in case an answer was lost.
+//! Answers get lost, and a device's older request may still be on its way through the server
+//! when it asks again. So an answer never overwrites another: the state that a device asked from
+//! stays, with those that were made from it, each under a key of its own, until the device shows
+//! by its next request which of them it holds.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -17,6 +19,12 @@ use crate::store::{Error, Read, Result, Tx};
 
 /// Octets of sets in one row.
 const PART: usize = 60_000;
+
+/// Where a row's key has the sync key.
+const KEY_AT: usize = 13;
+
+/// Answers to one key that are kept.
+const ANSWERS: usize = 4;
 
 /// Names a device's view of a collection.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -55,6 +63,10 @@ pub struct SyncHeader {
     pub applied: Applied,
     /// Rows of sets.
     pub parts: u32,
+    /// The newest key that was given for an answer to this one; 0 is none.
+    pub next: u64,
+    /// There are other states that the device may hold instead.
+    pub rivalled: bool,
 }
 
 /// The outcome of a device's own changes.
@@ -161,7 +173,7 @@ impl SyncSets {
 }
 
 impl SyncHeader {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 
     fn encode(&self) -> Bytes {
         let mut out = Writer::new(Self::VERSION);
@@ -189,7 +201,7 @@ impl SyncHeader {
         for uid in &self.applied.removed {
             out.u32(*uid);
         }
-        out.u32(self.parts).done()
+        out.u32(self.parts).u64(self.next).bool(self.rivalled).done()
     }
 
     fn decode(value: &[u8]) -> Result<Self> {
@@ -228,7 +240,14 @@ impl SyncHeader {
                 removed: (0..row.u64()?).map(|_| row.u32()).collect::<Result<_>>()?,
             },
             parts: row.u32()?,
+            next: row.u64()?,
+            rivalled: row.bool()?,
         })
+    }
+
+    /// Whether the device holds this state, for all we know: no answer was made from it.
+    pub fn is_last(&self) -> bool {
+        self.next == 0
     }
 }
 
@@ -239,28 +258,35 @@ impl SyncId {
     }
 
     fn header_key(self, key: u64) -> Bytes {
-        self.key(Kind::SyncState).bytes(&[slot(key)]).done()
+        self.key(Kind::SyncState).u64(key).done()
     }
 
     fn part_key(self, key: u64, part: u32) -> Bytes {
-        self.key(Kind::SyncSet).bytes(&[slot(key)]).u32(part).done()
+        self.key(Kind::SyncSet).u64(key).u32(part).done()
     }
 
-    /// The header under a key; `None` if the device is (no longer) at that key.
+    /// The header under a key; `None` if the device is not (or no longer) at that key.
     pub fn header(self, read: &impl Read, key: u64) -> Result<Option<SyncHeader>> {
-        let found = self.in_slot(read, key)?;
-        Ok(found.filter(|header| header.key == key))
+        let value = read.get(&self.header_key(key))?;
+        value.map(|value| SyncHeader::decode(&value)).transpose()
     }
 
     /// The header of the newest key.
     pub fn newest(self, read: &impl Read) -> Result<Option<SyncHeader>> {
-        let both = [self.in_slot(read, 0)?, self.in_slot(read, 1)?];
-        Ok(both.into_iter().flatten().max_by_key(|header| header.key))
+        Ok(self.headers(read)?.pop())
     }
 
-    fn in_slot(self, read: &impl Read, key: u64) -> Result<Option<SyncHeader>> {
-        let value = read.get(&self.header_key(key))?;
-        value.map(|value| SyncHeader::decode(&value)).transpose()
+    /// All headers, in the order of their keys.
+    pub fn headers(self, read: &impl Read) -> Result<Vec<SyncHeader>> {
+        let mut all = Vec::new();
+        read.scan_prefix(&self.key(Kind::SyncState).done(), &mut |key, value| {
+            // Rows of the first layout are shorter; no key leads to them any more.
+            if keys::u64_at(key, KEY_AT).is_some() {
+                all.push(SyncHeader::decode(value)?);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(all)
     }
 
     /// The sets that belong to a header.
@@ -271,7 +297,7 @@ impl SyncId {
             return SyncSets::decode(&first.ok_or_else(missing)?);
         }
         let mut whole = Vec::new();
-        let prefix = self.key(Kind::SyncSet).bytes(&[slot(header.key)]).done();
+        let prefix = self.key(Kind::SyncSet).u64(header.key).done();
         read.scan_prefix(&prefix, &mut |_, part| {
             whole.extend_from_slice(part);
             Ok(ControlFlow::Continue(()))
@@ -279,10 +305,10 @@ impl SyncId {
         SyncSets::decode(&whole)
     }
 
-    /// Writes a state into its slot, over what was there.
+    /// Writes a state under its key.
     pub fn put(self, tx: &mut Tx<'_>, state: &mut SyncState) -> Result<()> {
         let key = state.header.key;
-        let before = self.in_slot(tx, key)?.map_or(0, |header| header.parts);
+        let before = self.header(tx, key)?.map_or(0, |header| header.parts);
         let bytes = state.sets.encode()?;
         let mut parts = 0u32;
         for at in (0..bytes.len()).step_by(PART) {
@@ -306,16 +332,94 @@ impl SyncId {
         Ok(())
     }
 
-    /// Changes what both states say, where a device did something beside its Sync.
-    pub fn update_both<E: From<Error>>(
+    /// Gives a state a key as one more answer to `from`, or the key of the one that says the same;
+    /// returns it. What the device cannot hold any more, since it asks from there, goes.
+    pub fn answer(self, tx: &mut Tx<'_>, from: u64, state: &mut SyncState) -> Result<u64> {
+        let mut asked = match self.header(tx, from)? {
+            Some(header) => header,
+            None => return Err(Error::Damaged("a sync state is gone".into())),
+        };
+        let mut others = self.headers(tx)?;
+        // No key is given twice.
+        let key = others.last().map_or(from, |header| header.key) + 1;
+        if asked.is_last() {
+            self.keep_only(tx, from)?;
+            others.clear();
+            asked.rivalled = false;
+        }
+        others.retain(|header| header.key > from);
+        for other in &others {
+            if self.is_same(tx, other, state)? {
+                return Ok(other.key);
+            }
+        }
+        while others.len() >= ANSWERS {
+            self.remove(tx, &others.remove(0))?;
+        }
+        state.header.rivalled = !others.is_empty();
+        for mut other in others.into_iter().filter(|other| !other.rivalled) {
+            other.rivalled = true;
+            tx.put(self.header_key(other.key), other.encode());
+        }
+        asked.next = key;
+        tx.put(self.header_key(from), asked.encode());
+        (state.header.key, state.header.next) = (key, 0);
+        self.put(tx, state)?;
+        Ok(key)
+    }
+
+    /// Whether a state says what another one says, apart from its key and how new it is.
+    fn is_same(self, tx: &Tx<'_>, other: &SyncHeader, state: &SyncState) -> Result<bool> {
+        let header = SyncHeader {
+            key: other.key,
+            modseq: other.modseq,
+            pending: other.pending,
+            parts: other.parts,
+            next: other.next,
+            rivalled: other.rivalled,
+            ..state.header.clone()
+        };
+        Ok(header == *other && self.sets(tx, other)? == state.sets)
+    }
+
+    /// Puts the first state of a new beginning. A device that did not ask for it, but whose older
+    /// request has only now come through, still finds the states it knows.
+    pub fn begin(self, tx: &mut Tx<'_>, state: &mut SyncState) -> Result<()> {
+        let others = self.headers(tx)?;
+        if others.is_empty() {
+            self.forget(tx)?;
+        }
+        for mut other in others {
+            state.header.rivalled = true;
+            if !other.rivalled {
+                other.rivalled = true;
+                tx.put(self.header_key(other.key), other.encode());
+            }
+        }
+        self.put(tx, state)
+    }
+
+    /// Forgets all states but one, which the device has shown to hold.
+    pub fn keep_only(self, tx: &mut Tx<'_>, key: u64) -> Result<()> {
+        for header in self.headers(tx)?.iter().filter(|header| header.key != key) {
+            self.remove(tx, header)?;
+        }
+        Ok(())
+    }
+
+    fn remove(self, tx: &mut Tx<'_>, header: &SyncHeader) -> Result<()> {
+        tx.delete(self.header_key(header.key));
+        (0..header.parts).for_each(|part| tx.delete(self.part_key(header.key, part)));
+        Ok(())
+    }
+
+    /// Changes what every state says, where a device did something beside its Sync.
+    pub fn update_all<E: From<Error>>(
         self,
         tx: &mut Tx<'_>,
         mut change: impl FnMut(&Tx<'_>, &mut SyncState) -> Result<(), E>,
     ) -> Result<(), E> {
-        for key in [0, 1] {
-            let Some(header) = self.in_slot(tx, key)?.filter(|header| !header.fresh) else {
-                continue;
-            };
+        for header in self.headers(tx)?.into_iter().filter(|header| !header.fresh) {
             let sets = self.sets(tx, &header)?;
             let mut state = SyncState { header, sets };
             change(tx, &mut state)?;
@@ -324,16 +428,7 @@ impl SyncId {
         Ok(())
     }
 
-    /// Forgets the state under a key.
-    pub fn forget_slot(self, tx: &mut Tx<'_>, key: u64) -> Result<()> {
-        if let Some(header) = self.header(tx, key)? {
-            tx.delete(self.header_key(key));
-            (0..header.parts).for_each(|part| tx.delete(self.part_key(key, part)));
-        }
-        Ok(())
-    }
-
-    /// Forgets both states.
+    /// Forgets all states.
     pub fn forget(self, tx: &mut Tx<'_>) -> Result<()> {
         tx.delete_prefix(&self.key(Kind::SyncState).done())?;
         tx.delete_prefix(&self.key(Kind::SyncSet).done())
@@ -349,6 +444,9 @@ pub fn of_device(
     let prefix = KeyBuilder::new(Kind::SyncState).u32(account.0).u32(device).done();
     let mut newest: BTreeMap<u32, SyncHeader> = BTreeMap::new();
     read.scan_prefix(&prefix, &mut |key, value| {
+        if keys::u64_at(key, KEY_AT).is_none() {
+            return Ok(ControlFlow::Continue(()));
+        }
         let number = keys::u32_at(key, 9).unwrap_or_default();
         let header = SyncHeader::decode(value)?;
         match newest.get(&number) {
@@ -361,10 +459,6 @@ pub fn of_device(
     Ok(newest.into_iter().map(|(number, header)| (id(number), header)).collect())
 }
 
-fn slot(key: u64) -> u8 {
-    (key & 1) as u8
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -373,7 +467,7 @@ mod tests {
     use crate::store::Store;
 
     #[test]
-    fn two_states_are_kept_and_large_sets_come_back() {
+    fn answers_stand_side_by_side_until_one_is_asked_from_and_large_sets_come_back() {
         let store = Store::in_memory(Clock::fixed(1));
         let id = SyncId { collection: MailboxId::new(AccountId(1), 2), device: 3 };
         let state = |key: u64, step: usize| {
@@ -409,30 +503,53 @@ mod tests {
             };
             SyncState { header, sets }
         };
-        for key in [10, 11, 12] {
-            store
-                .write_blocking(move |tx| {
-                    id.put(tx, &mut state(key, if key == 10 { 3 } else { 1 }))
-                })
-                .unwrap();
-        }
+        let write = |from: u64, step: usize| {
+            store.write_blocking(move |tx| id.answer(tx, from, &mut state(0, step))).unwrap()
+        };
+        let keys = || {
+            let all = id.headers(&store.read()).unwrap();
+            all.iter().map(|header| (header.key, header.rivalled)).collect::<Vec<_>>()
+        };
+        store.write_blocking(move |tx| id.begin(tx, &mut state(10, 3))).unwrap();
+        // One answer, and another one to the same key.
+        assert_eq!([write(10, 1), write(10, 2), write(10, 1)], [11, 12, 11]);
+        assert_eq!(keys(), [(10, false), (11, true), (12, true)]);
         let read = store.read();
-        assert_eq!(id.header(&read, 10).unwrap(), None);
-        for key in [11, 12] {
+        for (key, step) in [(10, 3), (11, 1), (12, 2)] {
             let header = id.header(&read, key).unwrap().unwrap();
-            let wanted = state(key, 1);
-            assert!(header.pending && header.parts == 1);
+            let wanted = state(key, step);
+            assert!(header.pending && header.parts >= 1);
             assert_eq!(id.sets(&read, &header).unwrap(), wanted.sets);
             assert_eq!(header.applied, wanted.header.applied);
             assert_eq!(header.supported, wanted.header.supported);
         }
         assert_eq!(id.newest(&read).unwrap().unwrap().key, 12);
         assert_eq!(of_device(&read, AccountId(1), 3).unwrap().len(), 1);
-        store.write_blocking(move |tx| id.put(tx, &mut state(13, 2))).unwrap();
-        let read = store.read();
-        let header = id.header(&read, 13).unwrap().unwrap();
-        assert_eq!(id.sets(&read, &header).unwrap(), state(13, 2).sets);
+        // The device goes on from the first: that settles it.
+        assert_eq!(write(11, 2), 13);
+        assert_eq!(keys(), [(11, false), (13, false)]);
+        // Many answers to one key: the oldest go.
+        (3..8).for_each(|step| assert_eq!(write(11, step), step as u64 + 11));
+        assert_eq!(keys(), [(11, false), (15, true), (16, true), (17, true), (18, true)]);
+        // A first request that comes through late takes nothing away.
+        store.write_blocking(move |tx| id.begin(tx, &mut state(1 << 20, 3))).unwrap();
+        assert!(id.header(&store.read(), 18).unwrap().is_some());
+        let next = (1 << 20) + 1;
+        assert_eq!(write(18, 1), next);
+        assert_eq!(keys(), [(18, false), (next, false)]);
+        let rows = |read: &crate::store::Snapshot| {
+            let mut rows = 0u32;
+            read.scan_prefix(&id.key(Kind::SyncSet).done(), &mut |_, _| {
+                rows += 1;
+                Ok(ControlFlow::Continue(()))
+            })
+            .unwrap();
+            rows
+        };
+        let parts: u32 = id.headers(&store.read()).unwrap().iter().map(|header| header.parts).sum();
+        assert_eq!(rows(&store.read()), parts, "no part of a state that went is left");
         store.write_blocking(move |tx| id.forget(tx)).unwrap();
         assert!(id.newest(&store.read()).unwrap().is_none());
+        assert_eq!(rows(&store.read()), 0);
     }
 }

@@ -11,7 +11,6 @@ mod request;
 mod step;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -19,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::base::id::{MailboxId, ModSeq};
 use crate::domain;
 use crate::eas::answer::{Answer, Failure};
-use crate::eas::folder::{self, Content, Known};
+use crate::eas::folder::{self, Content};
 use crate::eas::gate;
 use crate::eas::render::Options;
 use crate::eas::session::Session;
@@ -55,7 +54,7 @@ pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
     let mut watch = session.store().hub().watch(session.account.id);
     let down = &session.front.settings.shutdown;
     loop {
-        let told = settled_round(&session, &request).await?;
+        let told = round(&session, &request).await?;
         let Some(deadline) = deadline.filter(|_| told.iter().all(Option::is_none)) else {
             return finish(&session, &request, told).await;
         };
@@ -129,23 +128,6 @@ async fn finish(
     Ok(answer)
 }
 
-/// How long an old request of the same device may need to notice that nobody reads its answer.
-const OLD_REQUEST: Duration = Duration::from_millis(40);
-
-/// A round in which no older request of the device, still on its way through the server, came
-/// in between. One whose connection was cut ends while it waits here.
-async fn settled_round(session: &Session, request: &Request) -> Result<Vec<Option<Told>>, Failure> {
-    for _ in 0..5 {
-        let told = round(session, request).await?;
-        if !told.iter().flatten().any(|told| told.status == step::RETRY) {
-            return Ok(told);
-        }
-        tokio::time::sleep(OLD_REQUEST).await;
-        session.order.store(session.front.orders.next(), Ordering::Relaxed);
-    }
-    round(session, request).await
-}
-
 /// Looks at every collection once; `None` where there is nothing to say.
 async fn round(session: &Session, request: &Request) -> Result<Vec<Option<Told>>, Failure> {
     let read = session.read();
@@ -155,7 +137,7 @@ async fn round(session: &Session, request: &Request) -> Result<Vec<Option<Told>>
     for wanted in &request.collections {
         if let Some((collection, _)) = wanted.folder {
             let id = SyncId { collection, device: session.device.number };
-            session.front.orders.note(id, session.order.load(Ordering::Relaxed));
+            session.front.orders.note(id, session.order);
         }
         told.push(match look(session, &read, wanted)? {
             Look::Nothing => None,
@@ -184,7 +166,7 @@ async fn round(session: &Session, request: &Request) -> Result<Vec<Option<Told>>
         now: session.now(),
     };
     let (account, device, window) = (session.account.id, session.device.number, request.window);
-    let (orders, order) = (session.front.orders.clone(), session.order.load(Ordering::Relaxed));
+    let (orders, order) = (session.front.orders.clone(), session.order);
     let stepped = session
         .write(move |tx| {
             let outdated = |id| orders.is_outdated(id, order);
@@ -221,8 +203,7 @@ fn refused(session: &Session, wanted: &Wanted, status: u16) -> Told {
 /// Whether the device has yet to hear of folders that came or went.
 fn hierarchy_changed(session: &Session, read: &Snapshot) -> Result<bool, Failure> {
     let (account, device) = (session.account.id, session.device.number);
-    let Some(known) = Known::newest(read, account, device)? else { return Ok(true) };
-    Ok(folder::is_behind(read, account, &known, session.version)?)
+    Ok(folder::is_behind(read, account, device, session.version)?)
 }
 
 enum Look {
@@ -266,9 +247,10 @@ fn look(session: &Session, read: &Snapshot, wanted: &Wanted) -> Result<Look, Fai
     }
     let new_options =
         wanted.options.as_ref().is_some_and(|options| options.encode() != header.options);
-    // Also where an answer was lost: what it told may no longer be so.
-    let lost = sync.header(read, key + 1)?.is_some();
-    if !wanted.commands.is_empty() || new_options || lost {
+    // Also where an answer was lost, or came from a request that nobody waits for any more: what
+    // it told is not so.
+    let unsettled = !header.is_last() || header.rivalled;
+    if !wanted.commands.is_empty() || new_options || unsettled {
         return step(None);
     }
     if !wanted.get_changes {

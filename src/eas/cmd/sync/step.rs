@@ -62,8 +62,10 @@ pub fn run(
     for step in steps {
         let id = SyncId { collection: MailboxId::new(account, step.id.number), device };
         let told = match step.wanted.key {
-            // The device has asked again since, and goes by that answer.
-            Some(key) if outdated(id) => Ok(Some(told(&step, RETRY, key))),
+            // The device has asked again since: what it wanted then must not undo what it wants now.
+            Some(key) if !step.wanted.commands.is_empty() && outdated(id) => {
+                Ok(Some(told(&step, RETRY, key)))
+            }
             Some(0) => begin(tx, id, &step).map(Some),
             _ => advance(tx, id, author, step, &mut room),
         };
@@ -90,9 +92,10 @@ fn begin(tx: &mut Tx<'_>, id: SyncId, step: &Step) -> store::Result<Told> {
     if !step.wanted.commands.is_empty() {
         return Ok(told(step, PROTOCOL_ERROR, 0));
     }
-    let unused = id.newest(tx)?.map(|header| header.key).filter(|key| state::is_first(*key));
-    let key = match unused {
-        Some(key) => key,
+    let newest = id.newest(tx)?;
+    let unused = newest.filter(|header| header.fresh && header.is_last());
+    let key = match &unused {
+        Some(header) => header.key,
         None => state::first_key(tx.next_number()?),
     };
     let options = step.wanted.options.clone().unwrap_or_default();
@@ -104,7 +107,14 @@ fn begin(tx: &mut Tx<'_>, id: SyncId, step: &Step) -> store::Result<Told> {
         supported: step.wanted.supported.clone(),
         ..SyncHeader::default()
     };
-    id.put(tx, &mut SyncState { header, ..SyncState::default() })?;
+    let mut state = SyncState { header, ..SyncState::default() };
+    match unused {
+        Some(header) => {
+            state.header.rivalled = header.rivalled;
+            id.put(tx, &mut state)?;
+        }
+        None => id.begin(tx, &mut state)?,
+    }
     Ok(told(step, SUCCESS, key))
 }
 
@@ -132,8 +142,16 @@ fn advance(
     let options = Options::decode(&state.header.options)?;
 
     // The answer to this very request may have been lost: what it did then is not done again.
-    let lost = id.header(tx, key + 1)?;
+    let lost = match state.header.next {
+        0 => None,
+        next => id.header(tx, next)?,
+    };
     let repeated = lost.is_some();
+    if !repeated && state.header.rivalled {
+        id.keep_only(tx, key)?;
+        state.header.rivalled = false;
+        changed = true;
+    }
     let own = lost.map(|header| header.applied).unwrap_or_default();
     let own_done = own != Applied::default();
     take_own(tx, &step, &mut state, &own).map_err(inner)?;
@@ -171,20 +189,15 @@ fn advance(
         room.items -= answer.page.len().min(room.items);
         room.octets = own.octets;
     }
-    if answer.page.is_empty() && !with_commands && !own_done {
-        if repeated {
-            // What the lost answer told is no longer so.
-            id.forget_slot(tx, key + 1)?;
-        }
+    // Where an answer was lost that told something, there must be one that tells that it is gone.
+    if answer.page.is_empty() && !with_commands && !repeated {
         if changed {
             id.put(tx, &mut state)?;
         }
         return Ok(None);
     }
-    state.header.key = key + 1;
     state.header.applied = if with_commands || own_done { applied } else { Applied::default() };
-    id.put(tx, &mut state)?;
-    answer.key = key + 1;
+    answer.key = id.answer(tx, key, &mut state)?;
     answer.outcomes = outcomes;
     answer.options = place.options;
     Ok(Some(answer))
