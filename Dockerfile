@@ -1,5 +1,5 @@
 # docker build -t kontor . && docker run -v kontor:/data -p 25:25 -p 587:587 -p 465:465 \
-#     -p 143:143 -p 993:993 -p 80:80 -p 443:443 kontor
+#     -p 143:143 -p 993:993 -p 80:80 -p 443:443 -e KONTOR_TIME_ZONE=Europe/Berlin kontor
 # Set it up with: docker exec -i CONTAINER kontor init --domain … --password-stdin
 
 FROM rust:1.95-bookworm AS build

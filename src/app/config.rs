@@ -7,6 +7,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
+
 use crate::base::limits::Limits;
 
 /// Prefix of the environment variables.
@@ -21,6 +23,8 @@ pub struct Config {
     /// The name that the server calls itself; without one, that of `kontor init`.
     pub hostname: Option<String>,
     pub allow_plaintext_login: bool,
+    /// The office's; `None` is the machine's.
+    pub time_zone: Option<TimeZone>,
     pub listen: Listen,
     pub tls: Option<Files>,
     /// Filter of the log, as `tracing` reads it.
@@ -91,6 +95,21 @@ pub const SETTINGS: &[Setting] = &[
         help: "Take passwords without TLS from other machines too. Only for a network that you trust.",
         set: |config, text| {
             config.allow_plaintext_login = truth(text)?;
+            Ok(())
+        },
+    },
+    Setting {
+        section: "",
+        key: "time_zone",
+        default: "",
+        help: "The office's time zone, such as Europe/Berlin, for times that name none; by default the machine's, which in a container is UTC.",
+        set: |config, text| {
+            let find = |name| {
+                TimeZone::get(name).map_err(|_| {
+                    format!("\"{name}\" is no time zone; they are named as in Europe/Berlin")
+                })
+            };
+            config.time_zone = non_empty(text).map(find).transpose()?;
             Ok(())
         },
     },
@@ -443,6 +462,8 @@ mod tests {
         assert_eq!(config.listen.http, []);
         assert_eq!(config.listen.imaps.len(), 2);
         assert_eq!(config.limits.recipients, 7);
+        let zone = load("time_zone = \"Asia/Kolkata\"", &[]).unwrap().time_zone.unwrap();
+        assert_eq!(zone.iana_name(), Some("Asia/Kolkata"));
         let limit = [("KONTOR_LIMITS_CONNECTIONS_PER_ADDRESS", "9")];
         assert_eq!(load(file, &limit).unwrap().limits.connections_per_address, 9);
         assert!(
@@ -458,6 +479,7 @@ mod tests {
                 "no setting \"listen.imapp\"; did you mean \"listen.imap\"?",
             ),
             ("[limit]\nrecipients = 7", "no setting \"[limit]\""),
+            ("time_zone = \"Berlin\"", "named as in Europe/Berlin"),
             ("hostnam = \"x\"", "did you mean \"hostname\"?"),
             ("[limits]\nrecipients = \"few\"", "limits.recipients: \"few\" is not a number"),
             ("[listen]\nimap = 143", "\"143\" is not ADDRESS:PORT"),

@@ -50,6 +50,9 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let config = Config::load(cli.config.as_deref(), environment)
         .map_err(|error| Failure(error.to_string()))?;
+    if let Some(zone) = config.time_zone.clone() {
+        crate::base::zone::set_office(zone);
+    }
     crate::net::tls::install_provider();
     let dir = open::directory(cli.data.clone());
     match cli.command {

@@ -15,7 +15,7 @@ use super::config::Config;
 use super::control::{self, Failure};
 use super::execute::Context;
 use super::{open, output, ports};
-use crate::base::limits;
+use crate::base::{limits, zone};
 use crate::delivery::outbox;
 use crate::discover;
 use crate::eas;
@@ -201,7 +201,7 @@ impl Server {
                 hostname: hostname.clone(),
                 limits: limits.clone(),
                 gate: gate.clone(),
-                zone: jiff::tz::TimeZone::system(),
+                zone: zone::office(),
                 shutdown: self.shutdown.clone(),
             },
             store.clone(),

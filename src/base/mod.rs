@@ -7,3 +7,4 @@ pub mod limits;
 pub mod metrics;
 pub mod secret;
 pub mod uidset;
+pub mod zone;

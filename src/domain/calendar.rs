@@ -7,6 +7,7 @@
 use jiff::tz::TimeZone;
 
 use crate::base::id::{AccountId, MailboxId, Uid};
+use crate::base::zone;
 use crate::domain::item::{self, Text};
 use crate::domain::outbox::{self, Mail};
 use crate::domain::scheduling::difference::Difference;
@@ -65,7 +66,7 @@ pub fn remove(tx: &mut Tx<'_>, of: MailboxId, uid: Uid, sends: Sends) -> Result<
 
 /// The zone that times without one stand in.
 pub fn home() -> TimeZone {
-    TimeZone::system()
+    zone::office()
 }
 
 /// Most events are nobody else's; they are not even parsed.

@@ -1,10 +1,9 @@
 //! Calendars and address books in and out by files: the server's side.
 
-use jiff::tz::TimeZone;
-
 use super::super::control::{BroughtEntry, BroughtLine, Failure, Item, Outlet, Reply};
 use super::{Context, account_of};
 use crate::base::id::{AccountId, MailboxId};
+use crate::base::zone;
 use crate::domain::calendar::{self, Sends};
 use crate::domain::item::{self, Text};
 use crate::domain::{self, collection, contact};
@@ -65,7 +64,7 @@ fn text_of(text: &str) -> Result<(CollectionKind, Text), String> {
     let calendar = Component::parse(text).map_err(|error| error.to_string())?;
     if calendar.child("VEVENT").is_some() {
         let series = Series::parse(text).map_err(|error| error.to_string())?;
-        let zones = series.zones(&TimeZone::system());
+        let zones = series.zones(&zone::office());
         return Ok((CollectionKind::Calendar, event::text_of(&series, &zones)));
     }
     let (kind, part) = match (calendar.child("VTODO"), calendar.child("VJOURNAL")) {

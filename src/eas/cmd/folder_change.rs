@@ -9,6 +9,7 @@ use crate::eas::session::Session;
 use crate::eas::state;
 use crate::eas::version::Version;
 use crate::format::wbxml::{Element, Tag, Writer, tags::folder_hierarchy as t};
+use crate::store::rows::sync::SyncId;
 use crate::store::{self, Tx};
 
 /// Statuses (MS-ASCMD 2.2.3.177.3, .4, .6).
@@ -94,6 +95,9 @@ impl<'t, 'g> At<'t, 'g> {
         let now = folder::hierarchy(self.tx, self.account, self.version)?;
         for id in changed {
             self.known.tell_own(&now, *id);
+            if !now.iter().any(|folder| folder.id == *id) {
+                SyncId { collection: *id, device: self.device }.forget(self.tx)?;
+            }
         }
         let from = self.known.key;
         let key = self.known.answer(self.tx, self.account, self.device, from)?;

@@ -3,10 +3,12 @@
 use crate::base::id::AccountId;
 use crate::eas::answer::{Answer, Failure};
 use crate::eas::folder::{self, Difference, Folder, Known};
+use crate::eas::ids;
 use crate::eas::session::Session;
 use crate::eas::state;
 use crate::eas::version::Version;
 use crate::format::wbxml::{Tag, Writer, tags::folder_hierarchy as t};
+use crate::store::rows::sync::SyncId;
 use crate::store::{Read as _, Tx};
 
 /// The key is none that was given: the device starts over with 0 (MS-ASCMD 2.2.3.177.4).
@@ -46,6 +48,11 @@ fn tell(tx: &mut Tx<'_>, who: &Facts, key: u64) -> Result<(u64, Difference), Fai
         key => Known::at(tx, who.account, who.device, key)?.ok_or(Failure::Status(BAD_KEY))?,
     };
     let different = known.difference(&now);
+    // Nobody can sync a folder that is gone.
+    let gone = different.removed.iter();
+    for collection in gone.filter_map(|id| ids::parse_collection(who.account, id)) {
+        SyncId { collection, device: who.device }.forget(tx)?;
+    }
     known.modseq = tx.account_state(who.account)?.modseq;
     known.tell_all(&now);
     let from = known.key;

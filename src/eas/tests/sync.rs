@@ -165,6 +165,12 @@ async fn a_removed_folder_sends_the_phone_to_folder_sync() {
     let answer = phone.call(Command::Sync, Some(&request)).await.unwrap().unwrap();
     let collection = answer.child(t::COLLECTIONS).unwrap().child(t::COLLECTION).unwrap();
     assert_eq!(collection.text_of(t::STATUS), Some("12"));
+    // Once the phone knows, nothing is kept about it.
+    assert!(phone.folder_sync().await.is_empty());
+    let read = office.store.read();
+    let device = crate::domain::device::find(&read, account, "A").unwrap().unwrap().number;
+    let states = crate::store::rows::sync::of_device(&read, account, device).unwrap();
+    assert!(states.is_empty(), "{states:?}");
 }
 
 /// A phone cut a connection and asked again, and the first request was still on its way: it does
