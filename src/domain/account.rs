@@ -164,6 +164,7 @@ pub fn remove(tx: &mut Tx<'_>, id: AccountId) -> Result<Account> {
         Kind::Marks,
         Kind::OutOfOffice,
         Kind::Replied,
+        Kind::Declined,
     ] {
         tx.delete_prefix(&keys::of_account(kind, id))?;
     }

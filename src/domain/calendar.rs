@@ -11,9 +11,9 @@ use crate::base::zone;
 use crate::domain::item::{self, Text};
 use crate::domain::outbox::{self, Mail};
 use crate::domain::scheduling::difference::Difference;
-use crate::domain::scheduling::{self, Due, Own, letter};
-use crate::domain::{Error, Result};
-use crate::format::ical::{Property, Series};
+use crate::domain::scheduling::{self, Due, Own, declining, letter};
+use crate::domain::{Error, Result, declined};
+use crate::format::ical::{Component, Property, Series};
 use crate::store::rows::account::Account;
 use crate::store::rows::item::Item;
 use crate::store::{Read, Tx};
@@ -49,15 +49,21 @@ pub fn change(tx: &mut Tx<'_>, of: MailboxId, uid: Uid, text: Text, sends: Sends
 pub fn remove(tx: &mut Tx<'_>, of: MailboxId, uid: Uid, sends: Sends) -> Result<Item> {
     let old = item::text(tx, of, uid)?;
     let mut due = None;
-    if sends == Sends::Server
-        && is_meeting(&old)
+    if is_meeting(&old)
         && let Ok(old) = Series::parse(&old)
     {
         let account = account(tx, of.account)?;
         let own = Own::of(tx, &account, [&old.calendar])?;
         let (home, now) = (home(), tx.now());
-        let messages = Difference { old: Some(&old), new: None, own: &own, home: &home, now }.due();
-        due = Some((own, messages));
+        let foreign = |event: &Component| event.has("ORGANIZER") && !own.organizes(event);
+        if old.master().is_some_and(foreign) {
+            declined::remember(tx, of.account, &old, &home)?;
+        }
+        if sends == Sends::Server {
+            let series = Some(&old);
+            let messages = Difference { old: series, new: None, own: &own, home: &home, now }.due();
+            due = Some((own, messages));
+        }
     }
     let item = item::remove(tx, of, uid)?;
     send(tx, of.account, due)?;
@@ -94,9 +100,12 @@ fn weigh(
     let Ok(mut new) = Series::parse(&text.text) else { return Ok((text, None)) };
     let old = old.and_then(|old| Series::parse(old).ok());
     let account = account(tx, of)?;
-    let named = lead(&mut new, old.as_ref(), &account);
+    let mut named = lead(&mut new, old.as_ref(), &account);
     let calendars = std::iter::once(&new.calendar).chain(old.as_ref().map(|old| &old.calendar));
     let own = Own::of(tx, &account, calendars)?;
+    if let Some(old) = &old {
+        named |= declining::mark(old, &mut new, &own, &home());
+    }
     if sends == Sends::Client {
         let text = if named { scheduling::seal(new, &home())? } else { text };
         return Ok((text, None));

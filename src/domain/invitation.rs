@@ -3,10 +3,11 @@
 use crate::base::id::{AccountId, MailboxId, Uid};
 use crate::base::uidset::UidSet;
 use crate::domain::calendar::{account, home, send};
+use crate::domain::scheduling::answering;
 use crate::domain::scheduling::arriving::{self, Message, Outcome};
 use crate::domain::scheduling::respond::{Responded, Response, Unanswerable, respond};
 use crate::domain::scheduling::{self, Method, Own};
-use crate::domain::{Error, Result, collection, item, mailbox, message};
+use crate::domain::{Error, Result, collection, declined, item, mailbox, message};
 use crate::format::ical::Series;
 use crate::store::rows::collection::CollectionKind;
 use crate::store::rows::mailbox::SpecialUse;
@@ -61,6 +62,12 @@ fn take_up(tx: &mut Tx<'_>, to: AccountId, message: &Message) -> Result<Done> {
         std::iter::once(&message.series.calendar).chain(stored.map(|series| &series.calendar));
     let own = Own::of(tx, &row, calendars)?;
     let (home, now) = (home(), tx.now());
+    if stored.is_none()
+        && message.method == Method::Request
+        && declined::is_known(tx, to, &message.series, &home)?
+    {
+        return Ok(Done::Nothing("it was declined"));
+    }
     let series = match arriving::apply(stored, message, &own, &home, now) {
         Outcome::Event(series) => series,
         Outcome::Nothing(why) => return Ok(Done::Nothing(why)),
@@ -74,6 +81,7 @@ fn take_up(tx: &mut Tx<'_>, to: AccountId, message: &Message) -> Result<Done> {
         None => {
             let calendar = collection::default(tx, to, CollectionKind::Calendar)?.id;
             let item = item::add(tx, calendar, text)?;
+            declined::forget(tx, to, &message.uid())?;
             Ok(Done::Added(calendar, item.uid))
         }
     }
@@ -88,7 +96,7 @@ pub fn sent(tx: &mut Tx<'_>, from: AccountId, message: &Message) -> Result<()> {
     let Some((calendar, uid, stored)) = find(tx, from, &message.uid())? else { return Ok(()) };
     let row = account(tx, from)?;
     let own = Own::of(tx, &row, [&stored.calendar])?;
-    let counted = arriving::counted(&stored, message, &own, &home());
+    let counted = answering::counted(&stored, message, &own, &home());
     if let Some(series) = counted {
         item::change(tx, calendar, uid, scheduling::seal(series, &home())?)?;
     }
@@ -127,14 +135,15 @@ pub fn answer(
             return Ok(Err(Unanswerable::NoInvitation));
         }
         Invitation::Mail { message, repeated, .. } => {
-            let about = message.instances(&home);
-            match find(tx, by, &message.uid())? {
+            let found = find(tx, by, &message.uid())?;
+            let about = message.instances(found.as_ref().map(|(.., series)| series), &home);
+            match found {
                 Some((calendar, uid, series)) => (Some((calendar, uid)), series, about),
                 // Declined, and asked again.
                 None if *repeated => return Ok(Ok(None)),
                 None => {
                     let own = Own::of(tx, &row, [&message.series.calendar])?;
-                    (None, arriving::received(&message.series, &own), about)
+                    (None, arriving::received(&message.series, &own, &home), about)
                 }
             }
         }
@@ -145,6 +154,11 @@ pub fn answer(
         // The message tells of an instance that the event does not have any more.
         Err(why) => return Ok(Err(why)),
     };
+    match &event {
+        None => declined::remember(tx, by, &series, &home)?,
+        Some(event) if found.is_none() => declined::forget(tx, by, &event.uid())?,
+        Some(_) => {}
+    }
     let place = match (event, found) {
         (None, None) => None,
         (None, Some((calendar, uid))) => {

@@ -6,6 +6,7 @@ pub mod auth;
 pub mod calendar;
 pub mod collection;
 pub mod contact;
+pub mod declined;
 pub mod device;
 pub mod directory;
 mod error;

@@ -58,6 +58,7 @@ pub mod common {
     pub const INVALID_CONTENT: u16 = 101;
     pub const INVALID_WBXML: u16 = 102;
     pub const INVALID_XML: u16 = 103;
+    pub const INVALID_DATE: u16 = 104;
     pub const INVALID_MIME: u16 = 107;
     pub const SERVER_ERROR: u16 = 110;
     pub const SERVER_ERROR_RETRY: u16 = 111;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use crate::base::clock::UnixTime;
 use crate::base::id::{AccountId, ContentId, MailboxId, ModSeq};
+use crate::domain::{self, declined};
 use crate::jobs::conversations;
 use crate::store::keys::{self, Kind};
 use crate::store::rows::work::Work;
@@ -172,6 +173,11 @@ fn drop_contents(store: &Store, contents: Vec<ContentId>) -> Result<()> {
 /// Where each account stands today; what is gone by now may be forgotten in [`HORIZON_DAYS`].
 fn note_accounts(tx: &mut Tx<'_>) -> Result<()> {
     for account in tx.accounts()? {
+        match declined::expire(tx, account.id) {
+            Err(domain::Error::Store(error)) => return Err(error),
+            Err(error) => tracing::warn!(account = %account.id, %error, "old notes are kept"),
+            Ok(()) => {}
+        }
         let state = tx.account_state(account.id)?;
         if state.modseq != state.noted {
             let (account, modseq) = (account.id, state.modseq);

@@ -82,6 +82,8 @@ pub enum Kind {
     Replied = 0x71,
     /// Sequence -> mail composed here that delivery has not taken yet.
     Outbox = 0x72,
+    /// Account, hash of an event's UID -> an invitation that was declined.
+    Declined = 0x73,
 }
 
 /// Builds a key.
@@ -250,6 +252,10 @@ pub fn out_of_office(id: AccountId) -> Bytes {
 /// `sender` is a canonical address.
 pub fn replied(id: AccountId, sender: &str) -> Bytes {
     KeyBuilder::new(Kind::Replied).u32(id.0).bytes(sender.as_bytes()).done()
+}
+/// `key` is the hash of the event's UID.
+pub fn declined(id: AccountId, key: u64) -> Bytes {
+    KeyBuilder::new(Kind::Declined).u32(id.0).u64(key).done()
 }
 pub fn outbox(number: u64) -> Bytes {
     KeyBuilder::new(Kind::Outbox).u64(number).done()

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 
+use super::answering::drop_proposals;
 use super::view::{Key, View};
 use super::{Due, Method, Own, Party, is_cancelled, sequence, stamp_now};
 use crate::base::clock::UnixTime;
@@ -26,7 +27,7 @@ const SHOWN: [&str; 10] = [
 ];
 
 /// What of an event is the organizer's alone, and never sent.
-const PRIVATE: [&str; 6] = [
+const UNSENT: [&str; 6] = [
     "CATEGORIES",
     "X-MICROSOFT-CDO-BUSYSTATUS",
     "X-MICROSOFT-CDO-APPT-SEQUENCE",
@@ -121,6 +122,7 @@ impl Difference<'_> {
             }
             if change == Change::Time {
                 forget_answers(event, self.own);
+                drop_proposals(event);
             }
         }
     }
@@ -345,7 +347,7 @@ pub(super) fn outgoing(
         let busy = event.value_of("X-MICROSOFT-CDO-BUSYSTATUS").map(str::to_owned);
         event.properties.retain(|property| {
             let name = property.name.to_ascii_uppercase();
-            !PRIVATE.contains(&name.as_str()) && !name.starts_with("X-KONTOR-")
+            !UNSENT.contains(&name.as_str()) && !name.starts_with(super::PRIVATE)
         });
         if let Some(busy) = busy {
             event.set_value("X-MICROSOFT-CDO-INTENDEDSTATUS", Some(&busy));
@@ -368,13 +370,13 @@ fn participant(property: &mut Property, method: Method, own: &Own) {
         let ours = own.has(&ical::address(property));
         property.set_param("CN", Some(own.name.as_str()).filter(|_| ours));
     }
+    property.params.retain(|param| {
+        let name = param.name.to_ascii_uppercase();
+        !name.starts_with(super::PRIVATE) && !name.starts_with("SCHEDULE-")
+    });
     if !property.is("ATTENDEE") {
         return;
     }
-    property.params.retain(|param| {
-        let name = param.name.to_ascii_uppercase();
-        !name.starts_with("X-KONTOR-") && !name.starts_with("SCHEDULE-")
-    });
     if method == Method::Request && !own.has(&ical::address(property)) {
         if property.param("PARTSTAT").is_none() {
             property.set_param("PARTSTAT", Some("NEEDS-ACTION"));

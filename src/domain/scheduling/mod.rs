@@ -6,9 +6,14 @@
 //! [`letter`] writes the mail. Who may say what is decided here too; where mail comes from and
 //! goes to is not (`domain::calendar`, `domain::invitation`, `delivery`).
 
+mod agents;
+pub mod answering;
 pub mod arriving;
+mod cancelling;
+pub mod declining;
 pub mod difference;
 pub mod letter;
+mod range;
 pub mod respond;
 mod view;
 
@@ -30,6 +35,9 @@ use crate::store::rows::account::{Account, AddressRow};
 
 /// Participants of one event that are looked at: a meeting of more is a public event.
 pub const PARTICIPANTS_MAX: usize = 1_000;
+
+/// Begins the names of properties and parameters that are this server's own notes.
+const PRIVATE: &str = "X-KONTOR-";
 
 /// What a scheduling message wants. RFC 5546 §1.4.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -90,6 +98,8 @@ pub struct Own {
     pub address: String,
     pub name: String,
     known: BTreeSet<String>,
+    /// Those of the others' addresses that are in domains of this server.
+    colleagues: BTreeSet<String>,
 }
 
 impl Own {
@@ -100,6 +110,7 @@ impl Own {
         calendars: impl IntoIterator<Item = &'a Component>,
     ) -> Result<Own> {
         let mut known = BTreeSet::from([canonical(&account.address)]);
+        let mut colleagues = BTreeSet::new();
         let mut seen = BTreeSet::new();
         for event in calendars.into_iter().flat_map(|calendar| calendar.children("VEVENT")) {
             let participant = |p: &&Property| p.is("ATTENDEE") || p.is("ORGANIZER");
@@ -111,8 +122,22 @@ impl Own {
                     known.insert(address.canonical());
                 }
             }
+            let organizer = event.first("ORGANIZER").into_iter();
+            for address in organizer.flat_map(agents::named) {
+                if let Ok(address) = EmailAddress::parse_mailbox(&address)
+                    && read.domain(address.domain())?.is_some()
+                {
+                    colleagues.insert(address.canonical());
+                }
+            }
         }
-        Ok(Own { address: account.address.clone(), name: account.display_name.clone(), known })
+        let (address, name) = (account.address.clone(), account.display_name.clone());
+        Ok(Own { address, name, known, colleagues })
+    }
+
+    /// Whether an organizer, or who writes for one, is somebody of this office.
+    fn is_colleague(&self, address: &str) -> bool {
+        self.colleagues.contains(&canonical(address))
     }
 
     pub fn has(&self, address: &str) -> bool {
@@ -165,6 +190,11 @@ fn stamp(event: &Component) -> i64 {
     let time = event.first("DTSTAMP").and_then(Time::read);
     let instant = |time: Time| TimeZone::UTC.to_ambiguous_timestamp(time.at).compatible().ok();
     time.and_then(instant).map_or(i64::MIN, jiff::Timestamp::as_second)
+}
+
+/// What orders the texts of an event.
+fn version(event: &Component) -> (u32, i64) {
+    (sequence(event), stamp(event))
 }
 
 fn is_cancelled(event: &Component) -> bool {

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::arriving::{self, instance};
+use super::answering::instance;
 use super::difference::{outgoing, reply_event};
 use super::view::{Key, View};
-use super::{Due, Method, Own, is_cancelled, party};
+use super::{Due, Method, Own, arriving, declining, is_cancelled, party};
 use crate::base::clock::UnixTime;
 use crate::format::ical::{Component, Event, Series, Time};
 
@@ -119,6 +119,13 @@ fn recurs(view: &View<'_>) -> bool {
         || !view.others.is_empty()
 }
 
+/// One instance of a series as a VEVENT of its own, made from the event where it has none;
+/// `None` if nothing takes place then.
+pub fn instance_at(series: &Series, at: UnixTime, home: &TimeZone) -> Option<Component> {
+    let view = View::of(series, home);
+    one(&view, at).ok().map(|(_, event)| event)
+}
+
 fn one(view: &View<'_>, at: UnixTime) -> Result<(Key, Component), Unanswerable> {
     // A day is named by its midnight somewhere.
     let near = |key: &&UnixTime| **key == at;
@@ -178,10 +185,14 @@ fn due(
 
 /// Puts another time into an answer.
 fn propose(view: &View<'_>, event: &mut Component, start: UnixTime, end: UnixTime) {
-    let Some(was) = Event::new(event, &view.zones).start() else { return };
+    let before = Event::new(event, &view.zones);
+    let (Some(was), Some(until)) = (before.start(), before.end()) else { return };
     let at = |second: UnixTime| Timestamp::from_second(second).map(Time::utc).ok();
     let (Some(start), Some(end)) = (at(start), at(end.max(start))) else { return };
     let (start, end) = (view.like(&was, &start), view.like(&was, &end));
+    // So that Outlook shows from when to when (MS-OXCICAL 2.1.3.1.1.20.59).
+    event.set(was.property("X-MS-OLK-ORIGINALSTART"));
+    event.set(until.property("X-MS-OLK-ORIGINALEND"));
     event.remove("DURATION");
     event.remove("RRULE");
     event.set(start.property("DTSTART"));
@@ -220,7 +231,7 @@ fn leave_out(series: &mut Series, view: &View<'_>, key: Key, event: &Component) 
     let id = event.first("RECURRENCE-ID").and_then(Time::read);
     let start = view.master.and_then(|master| Event::new(master, &view.zones).start());
     if let (Some(id), Some(start), Some(master)) = (id, start, series.master_mut()) {
-        master.push(view.like(&start, &id).property("EXDATE"));
+        master.push(declining::line(&view.like(&start, &id), event));
     }
 }
 

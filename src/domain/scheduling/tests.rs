@@ -1,6 +1,11 @@
 //! The life of meetings among three people of an office and one elsewhere, without any network:
 //! what stands in the outbox is handed over by hand.
 
+mod agents;
+mod memory;
+mod proposals;
+mod ranges;
+
 use jiff::tz::TimeZone;
 
 use super::arriving::Message;

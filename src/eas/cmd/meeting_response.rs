@@ -128,7 +128,7 @@ impl Asked {
 }
 
 /// Times come in both forms of MS-ASDTYPE 2.3, always in UTC.
-fn time(text: &str) -> Option<UnixTime> {
+pub(super) fn time(text: &str) -> Option<UnixTime> {
     let (at, _) = parse_date_time(text)?;
     TimeZone::UTC.to_ambiguous_timestamp(at).compatible().ok().map(jiff::Timestamp::as_second)
 }

@@ -4,9 +4,12 @@
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 
-use crate::base::id::{AccountId, MailboxId, Uid};
+use crate::base::clock::UnixTime;
+use crate::base::id::AccountId;
 use crate::domain::item;
+use crate::domain::scheduling::respond::instance_at;
 use crate::eas::answer::{Answer, Failure, common};
+use crate::eas::cmd::meeting_response::time;
 use crate::eas::cmd::send_mail::{self, Posted, Source};
 use crate::eas::folder::Content;
 use crate::eas::ids;
@@ -18,7 +21,7 @@ use crate::eas::render::email::source;
 use crate::eas::session::Session;
 use crate::eas::shown::Item;
 use crate::eas::version::Version;
-use crate::format::ical::{Event, Series};
+use crate::format::ical::{Component, Event, Series};
 use crate::format::mime::{self, Address};
 use crate::store::rows::collection::CollectionKind;
 use crate::store::{Read, Snapshot};
@@ -51,8 +54,13 @@ async fn run(session: Session, form: Form) -> Result<Answer, Failure> {
         Form::Reply if recipients(&own) > 1 => Verb::ReplyToAll,
         Form::Reply => Verb::Reply,
     };
-    let found = source.map(|source| find(&session.read(), session.account.id, &source));
+    let found = source.as_ref().map(|source| find(&session.read(), session.account.id, source));
     let found = found.transpose()?.flatten();
+    let instance = source.and_then(|source| source.instance);
+    let instance = match instance.filter(|text| !text.trim().is_empty()) {
+        Some(text) => Some(time(&text).ok_or(Failure::Common(common::INVALID_DATE))?),
+        None => None,
+    };
     // What is large is held by a few at a time.
     let _held = match found.filter(|_| !replace_mime) {
         Some(item) => outgoing::hold(&session, item.id, item.uid).await?,
@@ -66,7 +74,7 @@ async fn run(session: Session, form: Form) -> Result<Answer, Failure> {
         Some(item) => {
             let pieces = match replace_mime {
                 true => vec![own],
-                false => woven(&session, own, item, form).await?,
+                false => woven(&session, own, item, instance, form).await?,
             };
             let is_mail = !matches!(item.content, Content::Items(_));
             (pieces, is_mail.then_some((item.id, item.uid, verb)))
@@ -81,10 +89,11 @@ async fn woven(
     session: &Session,
     own: Bytes,
     item: Item,
+    instance: Option<UnixTime>,
     form: Form,
 ) -> Result<Vec<Bytes>, Failure> {
     let (read, zone) = (session.read(), session.front.settings.zone.clone());
-    let work = move || Ok(weave(&own, original(&read, &item, &zone)?, form));
+    let work = move || Ok(weave(&own, original(&read, &item, instance, &zone)?, form));
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or(Err(Failure::Common(common::SERVER_ERROR)))
 }
@@ -114,13 +123,20 @@ fn recipients(own: &[u8]) -> usize {
     all.filter(|entry| matches!(entry, Address::Mailbox { .. })).count()
 }
 
-fn original(read: &Snapshot, item: &Item, zone: &TimeZone) -> Result<Original, Failure> {
+fn original(
+    read: &Snapshot,
+    item: &Item,
+    instance: Option<UnixTime>,
+    zone: &TimeZone,
+) -> Result<Original, Failure> {
     let unreadable = |why: Unrenderable| {
         tracing::warn!(%why, "an original cannot be read");
         Failure::Common(common::SERVER_ERROR)
     };
     match item.content {
-        Content::Items(CollectionKind::Calendar) => of_event(read, item.id, item.uid, zone),
+        Content::Items(CollectionKind::Calendar) => {
+            of_event(&item::text(read, item.id, item.uid)?, instance, zone)
+        }
         // Contacts, tasks and notes are not answered.
         Content::Items(_) | Content::Outbox => Err(Failure::Common(common::REPLY_NOT_ALLOWED)),
         Content::Mail | Content::Drafts => {
@@ -132,16 +148,17 @@ fn original(read: &Snapshot, item: &Item, zone: &TimeZone) -> Result<Original, F
     }
 }
 
-/// An event: what it is about, and itself as a file.
-fn of_event(
-    read: &Snapshot,
-    collection: MailboxId,
-    uid: Uid,
-    zone: &TimeZone,
-) -> Result<Original, Failure> {
-    let text = item::text(read, collection, uid)?;
+/// An event: what it is about, and itself as a file; of a series the one instance that is meant
+/// (MS-ASCMD 2.2.3.92.3).
+fn of_event(text: &str, instance: Option<UnixTime>, zone: &TimeZone) -> Result<Original, Failure> {
     let mut original = Original::default();
-    if let Ok(series) = Series::parse(&text)
+    let mut series = Series::parse(text).ok();
+    if let Some(at) = instance {
+        let whole = series.as_ref().ok_or(Failure::Common(common::ITEM_NOT_FOUND))?;
+        let event = instance_at(whole, at, zone).ok_or(Failure::Common(common::ITEM_NOT_FOUND))?;
+        series = Some(alone(whole, event));
+    }
+    if let Some(series) = &series
         && let Some(master) = series.master().or_else(|| series.overrides().next())
     {
         let zones = series.zones(zone);
@@ -154,12 +171,55 @@ fn of_event(
         original.plain = text("DESCRIPTION");
         original.is_event = true;
     }
+    let bytes = match series.filter(|_| instance.is_some()) {
+        Some(series) => series.calendar.to_string(),
+        None => text.to_owned(),
+    };
     let file = File {
         media: "text/calendar".into(),
         name: EVENT_FILE.into(),
-        bytes: text.into(),
+        bytes: bytes.into(),
         ..File::default()
     };
     original.files.push(Enclosed { content_id: String::new(), part: Part::file(&file) });
     Ok(original)
+}
+
+/// One event with what else the calendar has, its zones.
+fn alone(of: &Series, event: Component) -> Series {
+    let mut calendar = of.calendar.clone();
+    calendar.components.retain(|part| !part.is("VEVENT"));
+    calendar.components.push(event);
+    Series { calendar }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERIES: &str = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:w\r\nSUMMARY:Weekly\r\n\
+        DTSTART:20260810T080000Z\r\nDURATION:PT1H\r\nRRULE:FREQ=WEEKLY\r\nEND:VEVENT\r\n\
+        BEGIN:VEVENT\r\nUID:w\r\nSUMMARY:Moved\r\nRECURRENCE-ID:20260824T080000Z\r\n\
+        DTSTART:20260825T080000Z\r\nDURATION:PT1H\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+
+    #[test]
+    fn one_instance_of_a_series_is_forwarded_alone() {
+        let forward = |instance: Option<&str>| {
+            let at = instance.map(|text| time(text).unwrap());
+            let original = of_event(SERIES, at, &TimeZone::UTC)?;
+            Ok::<_, Failure>((original.subject, original.sent))
+        };
+        let (subject, _) = forward(None).unwrap();
+        assert_eq!(subject, "Weekly");
+        let (subject, sent) = forward(Some("2026-08-17T08:00:00.000Z")).unwrap();
+        assert!(subject == "Weekly" && sent.contains("17"), "{subject} {sent}");
+        let (subject, sent) = forward(Some("20260824T080000Z")).unwrap();
+        assert!(subject == "Moved" && sent.contains("25"), "{subject} {sent}");
+        assert!(forward(Some("20260818T080000Z")).is_err());
+        let series = Series::parse(SERIES).unwrap();
+        let one = instance_at(&series, time("20260817T080000Z").unwrap(), &TimeZone::UTC).unwrap();
+        let text = alone(&series, one).calendar.to_string();
+        assert!(!text.contains("RRULE") && !text.contains("Moved"), "{text}");
+        assert!(text.contains("DTSTART:20260817T080000Z"), "{text}");
+    }
 }

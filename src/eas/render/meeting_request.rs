@@ -1,92 +1,112 @@
 //! The `MeetingRequest` of a meeting message (MS-ASEMAIL 2.2.2.48), from the calendar that came
 //! with it.
+//!
+//! Times stand in the zones that the message itself defines. What the account's calendar has of
+//! the event is asked only where the message cannot say it: whether an instance belongs to a
+//! series that is there, and which time somebody wants another one for.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
-use crate::eas::render::View;
+use crate::base::id::AccountId;
+use crate::domain::{self, invitation, scheduling};
 use crate::eas::render::email::date_time;
+use crate::eas::render::{View, event};
 use crate::eas::version::Version;
-use crate::format::ical::{Component, Day, Frequency, Property, Recurrence, Time, TimeKind};
-use crate::format::ical::{UntilKind, parse_duration};
+use crate::format::ical::{self, Component, Event, Field, Kind, Property, Series, Time, Weekday};
 use crate::format::tz;
 use crate::format::wbxml::{Writer, tags};
+use crate::store::{self, Snapshot};
 
 use tags::{air_sync_base as b, calendar as c, email as e, email2 as e2, meeting_response as m};
 
-/// Seconds of a day.
-const DAY: i64 = 24 * 3600;
 /// Begins the binary UID of an appointment (MS-ASEMAIL 2.2.2.37).
 const GLOBAL_ID: [u8; 16] = [
     0x04, 0x00, 0x00, 0x00, 0x82, 0x00, 0xE0, 0x00, 0x74, 0xC5, 0xB7, 0x10, 0x1A, 0x82, 0xE0, 0x08,
 ];
+/// When a meeting was to be, in a message that wants another time (MS-OXCICAL 2.1.3.1.1.20.59).
+const ORIGINAL: [&str; 2] = ["X-MS-OLK-ORIGINALSTART", "X-MS-OLK-ORIGINALEND"];
+
+/// The event of the account's calendar that a message is about, where the message alone does
+/// not say how it is shown.
+pub fn held(
+    read: &Snapshot,
+    account: AccountId,
+    message: &Series,
+) -> store::Result<Option<Series>> {
+    let instance = message.master().is_some_and(|event| event.has("RECURRENCE-ID"));
+    if !instance && !is(message, "COUNTER") {
+        return Ok(None);
+    }
+    match invitation::find(read, account, &message.uid()) {
+        Ok(found) => Ok(found.map(|(.., series)| series)),
+        Err(domain::Error::Store(error)) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
 
 /// Writes the element; nothing if the calendar has no event with a start.
-pub fn write(out: &mut Writer, calendar: &Component, view: &View<'_>) {
-    let Some(event) = calendar.child("VEVENT") else { return };
-    let Some(start) = event.first("DTSTART").and_then(Time::read) else { return };
-    let zone = zone_of(&start, view);
-    let Some(begin) = instant(&start, view) else { return };
-    let end = end_of(event, &start, begin, view);
-    let uid = event.value_of("UID").unwrap_or_default();
-    let instance = event.first("RECURRENCE-ID").and_then(Time::read);
-    let rule = event.value_of("RRULE").and_then(Recurrence::parse);
+pub fn write(out: &mut Writer, message: &Series, held: Option<&Series>, view: &View<'_>) {
+    let Some(component) = message.master() else { return };
+    let zones = message.zones(view.zone);
+    let event = Event::new(component, &zones);
+    let Some((begin, end)) = times(&event) else { return };
+    let (counter, asked) = (is(message, "COUNTER"), (begin, end));
+    let wanted = counter.then(|| original(&event, held, view)).flatten();
+    let (begin, end) = wanted.unwrap_or(asked);
+    let uid = message.uid();
+    let instance = event.recurrence_id();
     out.open(e::MEETING_REQUEST);
-    out.number(e::ALL_DAY_EVENT, u8::from(start.is_date()));
+    out.number(e::ALL_DAY_EVENT, u8::from(event.is_all_day()));
     out.text(e::START_TIME, &date_time(begin));
-    let stamp = event.first("DTSTAMP").and_then(Time::read).and_then(|at| instant(&at, view));
-    out.text(e::DT_STAMP, &date_time(stamp.unwrap_or(view.now)));
+    let stamp = component.first("DTSTAMP").and_then(Time::read);
+    out.text(e::DT_STAMP, &date_time(stamp.map_or(view.now, |at| seconds(&event, &at))));
     out.text(e::END_TIME, &date_time(end));
-    out.number(
-        e::INSTANCE_TYPE,
-        match (&rule, &instance) {
-            (Some(_), _) => 1,
-            (None, Some(_)) => 3,
-            (None, None) => 0,
-        },
-    );
-    if let Some(location) = event.text_of("LOCATION").filter(|text| !text.is_empty()) {
+    out.number(e::INSTANCE_TYPE, instance_type(&event, begin, end, held, view));
+    if let Some(location) = component.text_of("LOCATION").filter(|text| !text.is_empty()) {
         write_location(out, &location, view.version);
     }
-    if let Some(organizer) = event.first("ORGANIZER").map(mailbox) {
+    if let Some(organizer) = component.first("ORGANIZER").map(mailbox) {
         out.text(e::ORGANIZER, &organizer);
     }
-    if let Some(at) = instance.as_ref().and_then(|at| instant(at, view)) {
-        out.text(e::RECURRENCE_ID, &date_time(at));
+    if let Some(id) = &instance {
+        out.text(e::RECURRENCE_ID, &date_time(seconds(&event, id)));
     }
-    if let Some(seconds) = reminder(event) {
-        out.number(e::REMINDER, seconds / 60);
+    if let Some(minutes) = event.reminder() {
+        out.number(e::REMINDER, minutes.min(u16::MAX.into()));
     }
-    out.number(e::RESPONSE_REQUESTED, u8::from(wants_answer(event)));
-    if let Some(rule) = rule.as_ref().filter(|_| instance.is_none()) {
-        write_recurrence(out, rule, &start, view);
+    out.number(e::RESPONSE_REQUESTED, u8::from(wants_answer(component)));
+    if instance.is_none() {
+        write_recurrence(out, &event, view);
     }
-    out.number(e::SENSITIVITY, sensitivity(event));
-    out.number(e::BUSY_STATUS, busy_status(calendar, event));
-    let year = zone.to_datetime(at(begin)).year();
-    let name = start.tzid().unwrap_or_default();
-    out.text(e::TIME_ZONE, &tz::write_blob(&tz::Rules::of(&zone, year), name));
+    out.number(e::SENSITIVITY, event::sensitivity(component));
+    out.number(e::BUSY_STATUS, busy_status(message, &event, view.version));
+    out.text(e::TIME_ZONE, &zone_of(&event, begin, view));
     if view.version < Version::V16_0 {
         let day = instance.as_ref().map(|at| at.at.date());
-        out.text(e::GLOBAL_OBJ_ID, &global_id(uid, day));
+        out.text(e::GLOBAL_OBJ_ID, &global_id(&uid, day));
     }
     if view.version >= Version::V14_0 {
-        out.number(e::DISALLOW_NEW_TIME_PROPOSAL, u8::from(refuses_counter(event)));
+        out.number(e::DISALLOW_NEW_TIME_PROPOSAL, u8::from(refuses_counter(component)));
     }
     if view.version >= Version::V14_1 {
-        out.number(e2::MEETING_MESSAGE_TYPE, message_type(calendar));
+        out.number(e2::MEETING_MESSAGE_TYPE, message_type(message, component));
     }
     if view.version >= Version::V16_0 {
-        out.text(c::UID, uid);
+        out.text(c::UID, &uid);
     }
-    let counter = calendar.value_of("METHOD").is_some_and(|m| m.eq_ignore_ascii_case("COUNTER"));
     if counter && view.version >= Version::V16_1 {
-        out.text(m::PROPOSED_START_TIME, &date_time(begin));
-        out.text(m::PROPOSED_END_TIME, &date_time(end));
+        // The only times here in the compact form: they come from MeetingResponse
+        // (MS-ASCMD 2.2.3.140), whose schema allows for 16 characters.
+        out.text(m::PROPOSED_START_TIME, &event::compact(at(asked.0)));
+        out.text(m::PROPOSED_END_TIME, &event::compact(at(asked.1)));
     }
     out.close();
+}
+
+fn is(message: &Series, method: &str) -> bool {
+    message.calendar.value_of("METHOD").is_some_and(|m| m.trim().eq_ignore_ascii_case(method))
 }
 
 fn write_location(out: &mut Writer, location: &str, version: Version) {
@@ -99,54 +119,85 @@ fn write_location(out: &mut Writer, location: &str, version: Version) {
     }
 }
 
-/// The zone of a time: its own, else the reader's.
-fn zone_of(time: &Time, view: &View<'_>) -> TimeZone {
-    match &time.kind {
-        TimeKind::Utc => TimeZone::UTC,
-        TimeKind::Zoned(name) => tz::by_name(name).unwrap_or_else(|| view.zone.clone()),
-        TimeKind::Date | TimeKind::Floating => view.zone.clone(),
+/// Seconds of a time; days are told as their midnight in UTC, with a zone that does the same.
+fn seconds(event: &Event<'_>, time: &Time) -> i64 {
+    match time.is_date() {
+        true => tz::TimeZone::UTC.to_timestamp(time.at).unwrap_or_default().as_second(),
+        false => event.zones.instant(time).as_second(),
     }
 }
 
-fn instant(time: &Time, view: &View<'_>) -> Option<i64> {
-    let at = zone_of(time, view).to_ambiguous_timestamp(time.at).compatible().ok()?;
-    Some(at.as_second())
+fn times(event: &Event<'_>) -> Option<(i64, i64)> {
+    let (start, end) = (event.start()?, event.end()?);
+    Some((seconds(event, &start), seconds(event, &end)))
 }
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn end_of(event: &Component, start: &Time, begin: i64, view: &View<'_>) -> i64 {
-    if let Some(end) = event.first("DTEND").and_then(Time::read) {
-        return instant(&end, view).unwrap_or(begin).max(begin);
+/// When the meeting is that somebody wants another time for: as the message says, else as it
+/// stands in the calendar.
+fn original(event: &Event<'_>, held: Option<&Series>, view: &View<'_>) -> Option<(i64, i64)> {
+    let said = ORIGINAL.map(|name| event.component.first(name).and_then(Time::read));
+    if let [Some(start), Some(end)] = said {
+        return Some((seconds(event, &start), seconds(event, &end)));
     }
-    let length = event.value_of("DURATION").and_then(parse_duration);
-    let length = length.unwrap_or(if start.is_date() { DAY } else { 0 });
-    begin.saturating_add(length.max(0))
+    let series = held?;
+    let id = event.recurrence_id().map(|id| event.zones.instant(&id).as_second());
+    let own = match id {
+        Some(id) => scheduling::respond::instance_at(series, id, view.zone)?,
+        None => series.master()?.clone(),
+    };
+    times(&Event::new(&own, &series.zones(view.zone)))
+}
+
+/// 0 a single event, 1 a series, 2 an instance as the series has it, 3 one that differs, 4 one
+/// whose series the reader does not know (MS-ASEMAIL 2.2.2.40; 4 since 16.0).
+fn instance_type(
+    event: &Event<'_>,
+    begin: i64,
+    end: i64,
+    held: Option<&Series>,
+    view: &View<'_>,
+) -> u8 {
+    let component = event.component;
+    let Some(id) = event.recurrence_id() else {
+        return u8::from(component.has("RRULE") || component.has("RDATE"));
+    };
+    let whole = held.and_then(Series::master).filter(|master| !master.has("RECURRENCE-ID"));
+    if whole.is_none() && view.version >= Version::V16_0 {
+        return 4;
+    }
+    let moved = begin != seconds(event, &id);
+    let differs = whole.is_some_and(|master| {
+        let zones = held.map(|series| series.zones(view.zone));
+        let length = zones.and_then(|zones| times(&Event::new(master, &zones)));
+        let text = |of: &Component, name| of.text_of(name).unwrap_or_default();
+        length.is_some_and(|(from, until)| until - from != end - begin)
+            || ["SUMMARY", "LOCATION"].iter().any(|n| text(master, n) != text(component, n))
+    });
+    if moved || differs { 3 } else { 2 }
+}
+
+/// The zone as phones take it (MS-ASDTYPE 2.7.1): of days, one that shifts nothing.
+fn zone_of(event: &Event<'_>, begin: i64, view: &View<'_>) -> String {
+    if event.is_all_day() {
+        return tz::write_blob(&tz::Rules::UTC, "");
+    }
+    event::blob(&event::zone_for(event), event::year_of(at(begin), view))
 }
 
 /// `"Name" <address>` of an ORGANIZER or ATTENDEE.
 fn mailbox(property: &Property) -> String {
-    let address = property.value.trim();
-    let address = match address.get(..7) {
-        Some(scheme) if scheme.eq_ignore_ascii_case("mailto:") => {
-            address.get(7..).unwrap_or_default()
-        }
-        _ => address,
+    let address = match ical::address(property) {
+        address if address.is_empty() => property.value.trim().to_owned(),
+        address => address,
     };
     match property.param("CN").map(str::trim).filter(|name| !name.is_empty()) {
         Some(name) => format!("\"{}\" <{address}>", name.replace(['"', '\\'], "'")),
-        None => address.to_owned(),
+        None => address,
     }
-}
-
-/// Seconds before the start at which the first alarm rings.
-fn reminder(event: &Component) -> Option<i64> {
-    let trigger = event.child("VALARM")?.first("TRIGGER")?;
-    let seconds = parse_duration(&trigger.value)?;
-    (seconds <= 0 && trigger.param("RELATED").is_none_or(|to| to.eq_ignore_ascii_case("START")))
-        .then_some(-seconds)
 }
 
 fn wants_answer(event: &Component) -> bool {
@@ -155,29 +206,9 @@ fn wants_answer(event: &Component) -> bool {
     })
 }
 
-/// 0 normal, 2 private, 3 confidential (MS-ASEMAIL 2.2.2.73).
-fn sensitivity(event: &Component) -> u8 {
-    match event.value_of("CLASS").unwrap_or_default().to_ascii_uppercase().as_str() {
-        "PRIVATE" => 2,
-        "CONFIDENTIAL" => 3,
-        _ => 0,
-    }
-}
-
-/// 0 free, 1 tentative, 2 busy, 3 out of office (MS-ASEMAIL 2.2.2.14).
-fn busy_status(calendar: &Component, event: &Component) -> u8 {
-    let is = |of: &Component, name: &str, value: &str| {
-        of.value_of(name).is_some_and(|text| text.trim().eq_ignore_ascii_case(value))
-    };
-    if is(event, "X-MICROSOFT-CDO-INTENDEDSTATUS", "OOF") {
-        3
-    } else if is(event, "TRANSP", "TRANSPARENT") || is(calendar, "METHOD", "CANCEL") {
-        0
-    } else if is(event, "STATUS", "TENTATIVE") {
-        1
-    } else {
-        2
-    }
+/// How the time counts once the invitation is accepted (MS-ASEMAIL 2.2.2.14).
+fn busy_status(message: &Series, event: &Event<'_>, version: Version) -> u8 {
+    if is(message, "CANCEL") { 0 } else { event::busy(event.intended(), version) }
 }
 
 fn refuses_counter(event: &Component) -> bool {
@@ -187,107 +218,52 @@ fn refuses_counter(event: &Component) -> bool {
 }
 
 /// 1 a first request, 2 a full update (MS-ASEMAIL 2.2.2.47).
-fn message_type(calendar: &Component) -> u8 {
-    let event = calendar.child("VEVENT");
-    let sequence = event.and_then(|event| event.value_of("SEQUENCE"));
-    let sequence = sequence.and_then(|text| text.trim().parse::<u32>().ok()).unwrap_or(0);
-    match calendar.value_of("METHOD").unwrap_or_default().to_ascii_uppercase().as_str() {
-        "REQUEST" if sequence == 0 => 1,
-        "REQUEST" => 2,
-        _ => 0,
+fn message_type(message: &Series, event: &Component) -> u8 {
+    let sequence = event.value_of("SEQUENCE").and_then(|text| text.trim().parse::<u32>().ok());
+    match (is(message, "REQUEST"), sequence.unwrap_or(0)) {
+        (true, 0) => 1,
+        (true, _) => 2,
+        (false, _) => 0,
     }
 }
 
-/// `Recurrences` (MS-ASEMAIL 2.2.2.62); nothing for a rule that phones have no form for.
-fn write_recurrence(out: &mut Writer, rule: &Recurrence, start: &Time, view: &View<'_>) {
-    let Some(pattern) = Pattern::of(rule, start) else { return };
+/// `Recurrences` (MS-ASEMAIL 2.2.2.62); nothing for a rule that phones have no form for, which
+/// is shown as its first instance.
+fn write_recurrence(out: &mut Writer, event: &Event<'_>, view: &View<'_>) {
+    let (Some(pattern), Some(start)) = (event::pattern(event), event.start()) else { return };
     out.open(e::RECURRENCES);
     out.open(e::RECURRENCE);
-    out.number(e::TYPE, pattern.kind);
-    out.number(e::INTERVAL, rule.interval.min(999));
-    if let Some(count) = rule.count {
+    out.number(e::TYPE, pattern.kind.number());
+    out.number(e::INTERVAL, pattern.interval.clamp(1, 999));
+    if let Some(until) = event::until_text(&pattern, &start, event.zones) {
+        // The one date in Email that has the short form (MS-ASEMAIL 2.2.2.86).
+        out.text(e::UNTIL, &until);
+    } else if let Some(count) = pattern.occurrences {
         out.number(e::OCCURRENCES, count);
-    } else if let Some(until) = &rule.until {
-        let kind = match until.kind {
-            UntilKind::Utc => TimeKind::Utc,
-            UntilKind::Date | UntilKind::Floating => start.kind.clone(),
-        };
-        if let Some(at) = instant(&Time { at: until.at, kind }, view) {
-            // The one date in Email that has the short form (MS-ASEMAIL 2.2.2.86).
-            let text = date_time(at).replace([':', '-'], "").replace(".000", "");
-            out.text(e::UNTIL, &text);
-        }
     }
-    let mut put = |tag, number: Option<u32>| {
-        if let Some(number) = number {
+    for (field, tag, number) in [
+        (Field::WeekOfMonth, e::WEEK_OF_MONTH, pattern.week_of_month),
+        (Field::DayOfMonth, e::DAY_OF_MONTH, pattern.day_of_month),
+        (Field::DayOfWeek, e::DAY_OF_WEEK, pattern.day_of_week),
+        (Field::MonthOfYear, e::MONTH_OF_YEAR, pattern.month_of_year),
+    ] {
+        if pattern.fields().contains(&field) {
             out.number(tag, number);
         }
-    };
-    put(e::WEEK_OF_MONTH, pattern.week);
-    put(e::DAY_OF_MONTH, pattern.day);
-    put(e::DAY_OF_WEEK, pattern.weekdays);
-    put(e::MONTH_OF_YEAR, pattern.month);
-    if view.version >= Version::V14_0 {
-        out.number(e2::CALENDAR_TYPE, 0);
     }
-    if view.version >= Version::V14_1 && pattern.kind == 1 {
-        let first = rule.week_start.map_or(1, |day| day.number() as u32);
-        out.number(e2::FIRST_DAY_OF_WEEK, first);
-    }
-    out.close();
-    out.close();
-}
-
-#[derive(Default)]
-struct Pattern {
-    kind: u8,
-    week: Option<u32>,
-    day: Option<u32>,
-    weekdays: Option<u32>,
-    month: Option<u32>,
-}
-
-impl Pattern {
-    fn of(rule: &Recurrence, start: &Time) -> Option<Pattern> {
-        let bit = |day: &Day| 1u32 << day.weekday.number();
-        let mask = rule.by_day.iter().map(bit).fold(0, |all, bit| all | bit);
-        let own = 1u32 << (start.at.weekday().to_sunday_zero_offset() as u32);
-        let day = rule.by_month_day.first().copied().unwrap_or(start.at.day());
-        let month = rule.by_month.first().copied().map_or(start.at.month() as u32, u32::from);
-        let nth = rule.by_day.first().and_then(|day| day.nth);
-        let nth = nth.map(i16::from).or(rule.by_set_position.first().copied());
-        let week = nth.map(|nth| if nth < 0 { 5 } else { nth.clamp(1, 5) as u32 });
-        let monthly = |by_day: u8, by_nth: u8, month: Option<u32>| match week {
-            Some(_) if mask != 0 => {
-                Some(Pattern { kind: by_nth, week, weekdays: Some(mask), month, day: None })
-            }
-            // The last day of a month.
-            None if day < 0 => {
-                Some(Pattern { kind: by_nth, week: Some(5), weekdays: Some(127), month, day: None })
-            }
-            _ => Some(Pattern {
-                kind: by_day,
-                day: Some(u32::from(day.unsigned_abs())),
-                month,
-                ..Pattern::default()
-            }),
-        };
-        match rule.frequency {
-            Frequency::Daily => Some(Pattern {
-                kind: 0,
-                weekdays: (mask != 0).then_some(mask),
-                ..Pattern::default()
-            }),
-            Frequency::Weekly => Some(Pattern {
-                kind: 1,
-                weekdays: Some(if mask != 0 { mask } else { own }),
-                ..Pattern::default()
-            }),
-            Frequency::Monthly => monthly(2, 3, None),
-            Frequency::Yearly => monthly(5, 6, Some(month)),
-            Frequency::Secondly | Frequency::Minutely | Frequency::Hourly => None,
+    let monthly = !matches!(pattern.kind, Kind::Daily | Kind::Weekly);
+    if monthly && view.version >= Version::V14_0 {
+        out.number(e2::CALENDAR_TYPE, pattern.calendar_type);
+        if matches!(pattern.kind, Kind::Yearly | Kind::YearlyNth) {
+            out.number(e2::IS_LEAP_MONTH, u8::from(pattern.leap_month));
         }
     }
+    if pattern.kind == Kind::Weekly && view.version >= Version::V14_1 {
+        let first = pattern.first_day.unwrap_or(Weekday::Monday);
+        out.number(e2::FIRST_DAY_OF_WEEK, first.number());
+    }
+    out.close();
+    out.close();
 }
 
 /// The binary id of a meeting in base64 (MS-ASEMAIL 2.2.2.37): Outlook's own UIDs are its hex
@@ -325,18 +301,4 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn foreign_uids_are_wrapped_and_own_ones_kept() {
-        let id = STANDARD.decode(global_id("a@b", None)).unwrap();
-        assert_eq!(id.len(), 16 + 4 + 16 + 4 + 8 + 4 + 4);
-        assert!(id.ends_with(b"vCal-Uid\x01\0\0\0a@b\0"));
-        let own =
-            "040000008200E00074C5B7101A82E00800000000C0A8F4D5AC6CD501000000000000000010000000A1B2";
-        let id = STANDARD.decode(global_id(own, Some(jiff::civil::date(2026, 1, 31)))).unwrap();
-        assert_eq!(id.len(), own.len() / 2);
-        assert_eq!(&id[16..20], [0x07, 0xEA, 1, 31]);
-    }
-}
+mod tests;

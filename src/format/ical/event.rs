@@ -227,13 +227,9 @@ impl<'a> Event<'a> {
     /// anything about are free, as every program shows them.
     pub fn busy(&self) -> Busy {
         let said = |name| self.component.value_of(name).map(|value| value.trim().to_uppercase());
-        match said("X-MICROSOFT-CDO-BUSYSTATUS").as_deref() {
-            Some("FREE") => return Busy::Free,
-            Some("TENTATIVE") => return Busy::Tentative,
-            Some("BUSY") => return Busy::Busy,
-            Some("OOF") => return Busy::OutOfOffice,
-            Some("WORKINGELSEWHERE") => return Busy::Elsewhere,
-            _ => {}
+        let own = self.component.value_of("X-MICROSOFT-CDO-BUSYSTATUS").and_then(Busy::named);
+        if let Some(busy) = own {
+            return busy;
         }
         match (said("TRANSP").as_deref(), said("STATUS").as_deref()) {
             (Some("TRANSPARENT"), _) => Busy::Free,
@@ -241,6 +237,13 @@ impl<'a> Event<'a> {
             (None, _) if self.is_all_day() => Busy::Free,
             _ => Busy::Busy,
         }
+    }
+
+    /// How the time is to count once an invitation is accepted: Outlook's word for it, else how
+    /// it counts for who sends it (MS-OXCICAL 2.1.3.1.1.20.10).
+    pub fn intended(&self) -> Busy {
+        let said = self.component.value_of("X-MICROSOFT-CDO-INTENDEDSTATUS");
+        said.and_then(Busy::named).unwrap_or_else(|| self.busy())
     }
 
     /// Minutes before the start at which the first usable alarm rings.
@@ -338,6 +341,18 @@ impl PartStat {
 }
 
 impl Busy {
+    /// From a value of X-MICROSOFT-CDO-BUSYSTATUS.
+    fn named(text: &str) -> Option<Busy> {
+        Some(match text.trim().to_ascii_uppercase().as_str() {
+            "FREE" => Busy::Free,
+            "TENTATIVE" => Busy::Tentative,
+            "BUSY" => Busy::Busy,
+            "OOF" => Busy::OutOfOffice,
+            "WORKINGELSEWHERE" => Busy::Elsewhere,
+            _ => return None,
+        })
+    }
+
     /// The value of X-MICROSOFT-CDO-BUSYSTATUS.
     pub fn name(self) -> &'static str {
         match self {

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod codec;
 pub mod collection;
+pub mod declined;
 pub mod device;
 pub mod flags;
 pub mod item;

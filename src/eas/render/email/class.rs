@@ -3,7 +3,7 @@
 
 use crate::eas::render::Unrenderable;
 use crate::eas::render::email::source::Opened;
-use crate::format::ical::Component;
+use crate::format::ical::{Component, Series};
 use crate::format::mime::{PartInfo, Span};
 
 /// Longest calendar text that makes a meeting message, still encoded. Longer ones are plain mail
@@ -15,7 +15,7 @@ const REPORT_MAX: usize = 16 * 1024;
 pub struct Class {
     name: &'static str,
     content_class: &'static str,
-    calendar: Option<Component>,
+    meeting: Option<Series>,
     secure: bool,
 }
 
@@ -33,7 +33,8 @@ impl Class {
                 && let Some(name) = meeting_class(&calendar)
             {
                 let content_class = "urn:content-classes:calendarmessage";
-                return Ok(Class { name, content_class, calendar: Some(calendar), secure: false });
+                let meeting = Some(Series { calendar });
+                return Ok(Class { name, content_class, meeting, secure: false });
             }
         }
         if let Some(name) = report_class(opened)? {
@@ -41,13 +42,13 @@ impl Class {
                 true => "urn:content-classes:mdn",
                 false => "urn:content-classes:dsn",
             };
-            return Ok(Class { name, content_class, calendar: None, secure: false });
+            return Ok(Class { name, content_class, meeting: None, secure: false });
         }
         Ok(Class::note("IPM.Note", false))
     }
 
     fn note(name: &'static str, secure: bool) -> Class {
-        Class { name, content_class: "urn:content-classes:message", calendar: None, secure }
+        Class { name, content_class: "urn:content-classes:message", meeting: None, secure }
     }
 
     /// Messages that only their exact bytes say what they mean.
@@ -77,11 +78,12 @@ impl Class {
     }
 
     pub fn is_meeting(&self) -> bool {
-        self.calendar.is_some()
+        self.meeting.is_some()
     }
 
-    pub fn calendar(&self) -> Option<&Component> {
-        self.calendar.as_ref()
+    /// The calendar of a meeting message.
+    pub fn meeting(&self) -> Option<&Series> {
+        self.meeting.as_ref()
     }
 }
 

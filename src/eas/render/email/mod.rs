@@ -111,8 +111,9 @@ fn write(
         body::write(out, view, opened, &class, sink)?;
     }
     out.text(e::MESSAGE_CLASS, class.name());
-    if let Some(calendar) = class.calendar() {
-        meeting_request::write(out, calendar, view);
+    if let Some(meeting) = class.meeting() {
+        let held = meeting_request::held(read, mailbox.account, meeting).map_err(failed)?;
+        meeting_request::write(out, meeting, held.as_ref(), view);
     }
     out.number(e::INTERNET_CPID, UTF_8);
     if view.version >= Version::V12_0 {

@@ -37,8 +37,9 @@ mod tests;
 pub use attachments::{
     Attachment, attachment, attachments, parse_reference, references, write_files,
 };
-pub use recurrence::{read_pattern, write_pattern};
-pub use time::compact;
+pub use recurrence::{pattern, read_pattern, until_text, write_pattern};
+pub use time::{blob, compact, year_of, zone_for};
+pub use write::{busy, sensitivity};
 
 use jiff::Timestamp;
 

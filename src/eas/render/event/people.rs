@@ -1,11 +1,12 @@
 //! Organizer and attendees, and what follows from them. MS-ASCAL 2.2.2.2 to 2.2.2.5, .28,
 //! .33, .34, .37, .38.
 
-use super::{ATTENDEES_MAX, Said, remember, said};
+use super::{ATTENDEES_MAX, Said, remember, said, time};
+use crate::domain::scheduling::answering::proposal;
 use crate::eas::render::{Supported, View};
 use crate::eas::version::Version;
 use crate::format::ical::{Attendee, Component, Event, PartStat, Property, Role, address};
-use crate::format::wbxml::tags::calendar as c;
+use crate::format::wbxml::tags::{calendar as c, meeting_response as m};
 use crate::format::wbxml::{Element, Writer};
 
 /// MeetingStatus (MS-ASCAL 2.2.2.28): none of ours is above 7.
@@ -13,8 +14,17 @@ const CANCELLED: u8 = 4;
 
 /// The people invited: the organizer, who often stands among them, is none of them at Exchange.
 fn invited<'a>(event: &Event<'a>) -> impl Iterator<Item = Attendee> + use<'a> {
+    invited_lines(event).map(|(who, _)| who)
+}
+
+/// The same with the lines that tell of them.
+fn invited_lines<'a>(
+    event: &Event<'a>,
+) -> impl Iterator<Item = (Attendee, &'a Property)> + use<'a> {
     let organizer = event.organizer().map(|who| who.address).unwrap_or_default();
-    event.attendees().filter(move |who| !who.is(&organizer)).take(ATTENDEES_MAX)
+    let lines = event.component.all("ATTENDEE").map(|line| (Attendee::read(line), line));
+    let others = lines.filter(move |(who, _)| !who.address.is_empty() && !who.is(&organizer));
+    others.take(ATTENDEES_MAX)
 }
 
 /// Writes OrganizerName and OrganizerEmail.
@@ -28,7 +38,7 @@ pub(super) fn write_organizer(out: &mut Writer, event: &Event<'_>) {
 
 /// Writes Attendees; from 16.0 on also without any (MS-ASCAL 2.2.2.4).
 pub(super) fn write_attendees(out: &mut Writer, event: &Event<'_>, view: &View<'_>) {
-    let people: Vec<Attendee> = invited(event).collect();
+    let people: Vec<(Attendee, &Property)> = invited_lines(event).collect();
     if people.is_empty() {
         if view.version >= Version::V16_0 {
             out.empty(c::ATTENDEES);
@@ -36,7 +46,7 @@ pub(super) fn write_attendees(out: &mut Writer, event: &Event<'_>, view: &View<'
         return;
     }
     out.open(c::ATTENDEES);
-    for who in people {
+    for (who, line) in people {
         out.open(c::ATTENDEE);
         out.text(c::EMAIL, &who.address);
         out.text(c::NAME, who.name.as_deref().unwrap_or(&who.address));
@@ -48,6 +58,12 @@ pub(super) fn write_attendees(out: &mut Writer, event: &Event<'_>, view: &View<'
                 Role::Resource => 3,
             };
             out.number(c::ATTENDEE_TYPE, kind);
+        }
+        if view.version >= Version::V16_1
+            && let Some((start, end)) = proposal(line)
+        {
+            out.text(m::PROPOSED_START_TIME, &time::compact(start));
+            out.text(m::PROPOSED_END_TIME, &time::compact(end));
         }
         out.close();
     }

@@ -20,7 +20,7 @@ const GREGORIAN: u8 = 1;
 
 /// The pattern of an event's rule; `None` for single events and rules that Exchange has no
 /// words for. Those are shown as the first instance, and kept.
-pub(super) fn pattern(event: &Event<'_>) -> Option<Pattern> {
+pub fn pattern(event: &Event<'_>) -> Option<Pattern> {
     let start = event.start()?;
     let mut pattern = Pattern::of(&event.recurrence()?, start.at)?;
     if pattern.calendar_type == 0 {
@@ -69,7 +69,7 @@ pub fn write_pattern(out: &mut Writer, pattern: &Pattern, until: Option<&str>, v
 }
 
 /// Until: the instant after which nothing starts (MS-ASCAL 2.2.2.46); of days the date.
-fn until_text(pattern: &Pattern, start: &Time, zones: &Zones) -> Option<String> {
+pub fn until_text(pattern: &Pattern, start: &Time, zones: &Zones) -> Option<String> {
     let until = pattern.until.as_ref()?;
     let date = until.at.date();
     if start.is_date() {

@@ -49,13 +49,13 @@ pub(super) fn now(view: &View<'_>) -> Timestamp {
 }
 
 /// The year whose rules a phone is to know: of a series that began long ago, this one's.
-fn year_of(start: Timestamp, view: &View<'_>) -> i16 {
+pub fn year_of(start: Timestamp, view: &View<'_>) -> i16 {
     let year = |at: Timestamp| TimeZone::UTC.to_datetime(at).year();
     year(start).max(year(now(view))).clamp(1970, 2200)
 }
 
 /// The zone whose blob goes with an event: its own, except where a single event stands in none.
-pub(super) fn zone_for(event: &Event<'_>) -> TimeZone {
+pub fn zone_for(event: &Event<'_>) -> TimeZone {
     let (zone, tzid) = event.zone();
     let single = !event.component.has("RRULE");
     if tzid.is_none() && single { event.zones.home().clone() } else { zone }
@@ -110,7 +110,7 @@ pub(super) fn wire(time: &Time, zones: &Zones) -> String {
 
 /// The 172 bytes of a zone. Working out the rules takes a hundred times longer than looking
 /// them up, and an office has few zones.
-fn blob(zone: &TimeZone, year: i16) -> String {
+pub fn blob(zone: &TimeZone, year: i16) -> String {
     const KEPT: usize = 256;
     static BLOBS: LazyLock<Mutex<HashMap<(String, i16), String>>> = LazyLock::new(Mutex::default);
     let Some(name) = zone.iana_name() else {

@@ -74,7 +74,7 @@ pub(super) fn stamp(event: &Event<'_>, view: &View<'_>) -> String {
 }
 
 /// CLASS as a number (MS-ASCAL 2.2.2.40; MS-OXCICAL 2.1.3.1.1.20.3).
-pub(super) fn sensitivity(event: &Component) -> u8 {
+pub fn sensitivity(event: &Component) -> u8 {
     match event.value_of("CLASS").map(|class| class.trim().to_ascii_uppercase()).as_deref() {
         Some("X-PERSONAL") => 1,
         Some("PRIVATE") => 2,
@@ -84,7 +84,7 @@ pub(super) fn sensitivity(event: &Component) -> u8 {
 }
 
 /// BusyStatus; before 16.0 nobody worked elsewhere (MS-ASCAL 2.2.2.9).
-pub(super) fn busy(busy: Busy, version: Version) -> u8 {
+pub fn busy(busy: Busy, version: Version) -> u8 {
     match busy {
         Busy::Free => 0,
         Busy::Tentative => 1,
