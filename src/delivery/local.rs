@@ -150,7 +150,8 @@ fn keep(
     Ok(())
 }
 
-fn add(
+/// Gives an account a copy, and carries out what the message is beside mail.
+pub(super) fn add(
     tx: &mut Tx<'_>,
     account: AccountId,
     stored: &Stored,

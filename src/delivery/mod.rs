@@ -4,7 +4,8 @@
 //! end in one store transaction that holds everything the acceptance promises: the message in
 //! its mailboxes ([`local`]) and in the queue for elsewhere ([`queue`]), and what it means
 //! beside being mail ([`arrival`]): invitations, and answers of those who are away. What the
-//! server writes itself comes out of the [`outbox`].
+//! server writes itself comes out of the [`outbox`], and what found a mailbox full waits until
+//! there is room ([`waiting`]).
 
 pub mod addressees;
 mod arrival;
@@ -17,6 +18,7 @@ pub mod receive;
 pub mod recipient;
 pub mod submit;
 pub mod trace;
+pub mod waiting;
 
 use crate::base::address::EmailAddress;
 use crate::domain;

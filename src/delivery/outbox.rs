@@ -15,7 +15,7 @@ use crate::delivery::arrival::Arrival;
 use crate::delivery::local;
 use crate::delivery::queue::{self, Outgoing};
 use crate::delivery::recipient::Wish;
-use crate::delivery::{Envelope, Refusal, Trace, Via, trace};
+use crate::delivery::{Envelope, Refusal, Trace, Via, trace, waiting};
 use crate::domain::message::{self, FlagNames, Prepared};
 use crate::domain::scheduling::letter;
 use crate::domain::{directory, mailbox, outbox, quota};
@@ -36,10 +36,14 @@ static SENT: Metric = Metric::counter(
 const BATCH: usize = 100;
 /// After a failure, until the next try.
 const AFTER_FAILURE: Duration = Duration::from_secs(20);
+/// How often mailboxes that were full are looked at.
+const LOOK_FOR_ROOM: Duration = Duration::from_secs(60);
 
 /// Works until the server goes down.
 pub async fn run(store: Store, hostname: Arc<str>, shutdown: Shutdown) {
     let mut changes = store.hub().watch_any();
+    let mut look = tokio::time::interval(LOOK_FOR_ROOM);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         changes.mark_unchanged();
         let pause = match flush(&store, &hostname).await {
@@ -53,6 +57,9 @@ pub async fn run(store: Store, hostname: Arc<str>, shutdown: Shutdown) {
             () = shutdown.wait() => return,
             changed = changes.changed(), if pause.is_none() => if changed.is_err() { return },
             () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
+            _ = look.tick() => if let Err(error) = waiting::deliver(&store).await {
+                tracing::warn!(%error, "mail for a mailbox that was full is tried again");
+            }
         }
     }
 }
