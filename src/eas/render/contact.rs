@@ -81,6 +81,17 @@ const TEXTS: [(Tag, Field); 57] = [
     (c2::MMS, Field::Mms),
 ];
 
+/// A Change without one of these is of a part of the contact: no phone shows one without a name.
+const NAMES: [Tag; 7] = [
+    c::FILE_AS,
+    c::FIRST_NAME,
+    c::MIDDLE_NAME,
+    c::LAST_NAME,
+    c::COMPANY_NAME,
+    c::YOMI_FIRST_NAME,
+    c::YOMI_LAST_NAME,
+];
+
 const DATES: [(Tag, DateField); 2] =
     [(c::ANNIVERSARY, DateField::Anniversary), (c::BIRTHDAY, DateField::Birthday)];
 
@@ -126,7 +137,7 @@ pub fn update(
 ) -> Result<Text, Malformed> {
     let mut card = Card::parse(old).map_err(|_| Malformed("the contact has no readable card"))?;
     let before = card.clone();
-    apply(&mut card, data, view, supported);
+    apply(&mut card, data, view, &supported.of_change(data, &NAMES));
     if card.uid().is_none() {
         card.set_uid(&contact::new_uid());
     }
@@ -148,7 +159,7 @@ fn apply(card: &mut Card, data: &Element, view: &View<'_>, supported: &Supported
     if let Some(names) = changed_list(data, c::CHILDREN, c::CHILD, supported) {
         card.set_children(&names);
     }
-    change_picture(card, data, supported);
+    change_picture(card, data);
 }
 
 /// What differs from what the phone was shown; the rest is not touched.
@@ -217,16 +228,12 @@ fn changed_list(data: &Element, list: Tag, one: Tag, supported: &Supported) -> O
     Some(names.filter(|name| !name.is_empty()).take(LIST_MAX).collect())
 }
 
-/// A photo that the phone was not shown, because it is too large or lies elsewhere, is not the
-/// phone's to delete: AOSP sends an empty `Picture` whenever it has none.
-fn change_picture(card: &mut Card, data: &Element, supported: &Supported) {
+/// Left out, the photo stays whatever the phone manages (MS-ASCMD 2.2.3.24). One that the phone
+/// was not shown, because it is too large or lies elsewhere, is not the phone's to delete: AOSP
+/// sends an empty `Picture` whenever it has none.
+fn change_picture(card: &mut Card, data: &Element) {
     let shown = shown_picture(card);
-    let Some(element) = data.child(c::PICTURE) else {
-        if shown.is_some() && supported.manages(c::PICTURE) {
-            card.set_photo(None);
-        }
-        return;
-    };
+    let Some(element) = data.child(c::PICTURE) else { return };
     let sent = match element.text().trim() {
         "" => Some(element.bytes().to_vec()),
         text => vcard::decode_photo(text),

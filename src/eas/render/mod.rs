@@ -129,6 +129,16 @@ impl Supported {
             Self::Nothing => false,
         }
     }
+
+    /// The same for one Change. Where a phone never said what it manages, what a Change leaves
+    /// out counts as deleted only if the Change is of a whole item, which it is known by one of
+    /// these elements: some phones send a tick, or a new category, and nothing beside it.
+    pub fn of_change(&self, data: &Element, whole: &[Tag]) -> Supported {
+        match self {
+            Self::Everything if !whole.iter().any(|tag| data.has(*tag)) => Self::Nothing,
+            _ => self.clone(),
+        }
+    }
 }
 
 /// A phone sent what cannot be an item; it is told so and will not send it again (Status 6).

@@ -46,7 +46,7 @@ pub fn update(
     supported: &Supported,
 ) -> Result<Text, Malformed> {
     let calendar = journal::open(old).map_err(|_| Malformed("the note is damaged"))?;
-    read(calendar, data, view, supported)
+    read(calendar, data, view, &supported.of_change(data, &[n::SUBJECT, b::BODY]))
 }
 
 fn read(
@@ -56,7 +56,8 @@ fn read(
     supported: &Supported,
 ) -> Result<Text, Malformed> {
     let note = journal::inside_mut(&mut calendar, NOTE)?;
-    journal::read_text(note, "SUMMARY", data, n::SUBJECT, supported);
+    // Left out, title and text stay, other than the categories (MS-ASNOTE 3.2.5.3).
+    journal::read_text(note, "SUMMARY", data, n::SUBJECT, &Supported::Nothing);
     if let Some(class) = data.text_of(n::MESSAGE_CLASS) {
         // Only notes and their kin (MS-ASNOTE 2.2.2.4).
         if class != STICKY && !class.starts_with("IPM.StickyNote.") {

@@ -48,6 +48,9 @@ const SHARED: [(Tag, Tag); 11] = [
     (t::FIRST_DAY_OF_WEEK, c::FIRST_DAY_OF_WEEK),
 ];
 
+/// A Change without one of these is of a part of the task.
+const WHOLE: [Tag; 1] = [t::SUBJECT];
+
 /// Writes the children of `ApplicationData`.
 pub fn render(out: &mut Writer, text: &str, view: &View<'_>) -> Result<(), Unrenderable> {
     let calendar = journal::open(text)?;
@@ -86,7 +89,7 @@ pub fn update(
     supported: &Supported,
 ) -> Result<Text, Malformed> {
     let calendar = journal::open(old).map_err(|_| Malformed("the task is damaged"))?;
-    read(calendar, data, view, supported)
+    read(calendar, data, view, &supported.of_change(data, &WHOLE))
 }
 
 /// A task that is done ended when it was; others never do.

@@ -117,13 +117,14 @@ fn every_element_is_kept_changed_and_deleted_by_the_rules() {
         let empty = card(&updated(&text, &data(&[(tag, "")]), &Supported::Nothing));
         assert!(empty.is_none() || field == Field::FileAs, "{tag}");
     }
-    // Without a Supported element what is left out is deleted, but for the notes.
+    // Without a Supported element what is left out is deleted, but for notes and picture.
     let bare = updated(&text, &data(&[(c::LAST_NAME, "Left")]), &Supported::Everything);
     let bare = Card::parse(&bare).unwrap();
     assert_eq!(bare.get(Field::Note).as_deref(), Some("Two\nlines"));
     assert_eq!(bare.get(Field::LastName).as_deref(), Some("Left"));
     assert_eq!(bare.get(Field::MobilePhone), None);
-    assert_eq!((bare.photo(), bare.date(DateField::Birthday)), (None, None));
+    assert_eq!(bare.date(DateField::Birthday), None);
+    assert!(bare.photo().is_some());
     assert!(bare.categories().is_empty() && bare.children().is_empty());
 }
 
@@ -263,4 +264,29 @@ fn edit_as_a_phone(card: &Card, version: Version, path: &Path) {
             || property.is("REV");
         assert!(kept, "{path:?} {version}: {property:?}");
     }
+}
+
+#[test]
+fn a_part_of_a_contact_takes_nothing_away() {
+    let old = created(&data(&[
+        (c::FIRST_NAME, "Ann"),
+        (c::LAST_NAME, "Bee"),
+        (c::FILE_AS, "Bee, Ann"),
+        (c::MOBILE_PHONE_NUMBER, "123"),
+        (c::BIRTHDAY, "1980-05-04T00:00:00.000Z"),
+        (c::PICTURE, "R0lGODlhAQABAAAAACw="),
+    ]));
+    let all = Supported::Everything;
+    let new = updated(&old, &data(&[(c::MOBILE_PHONE_NUMBER, "456")]), &all);
+    let back = shown(&new, Version::V14_1);
+    assert_eq!(back.text_of(c::MOBILE_PHONE_NUMBER), Some("456"));
+    for (tag, text) in [(c::FIRST_NAME, "Ann"), (c::LAST_NAME, "Bee"), (c::FILE_AS, "Bee, Ann")] {
+        assert_eq!(back.text_of(tag), Some(text));
+    }
+    assert!(back.has(c::BIRTHDAY) && back.has(c::PICTURE));
+    // Of a whole contact what is left out goes, but for the picture (MS-ASCMD 2.2.3.24).
+    let whole = data(&[(c::FIRST_NAME, "Ann"), (c::LAST_NAME, "Bee"), (c::FILE_AS, "Bee, Ann")]);
+    let back = shown(&updated(&old, &whole, &all), Version::V14_1);
+    assert!(!back.has(c::MOBILE_PHONE_NUMBER) && !back.has(c::BIRTHDAY));
+    assert!(back.has(c::PICTURE));
 }

@@ -40,8 +40,11 @@ pub(super) fn whole(
     age: Age,
 ) -> Result<(), Malformed> {
     // From 16.0 on nothing is deleted by being left out (MS-ASCMD 2.2.3.179).
-    let nothing = Supported::Nothing;
-    let supported = if view.version >= Version::V16_0 { &nothing } else { supported };
+    let supported = match view.version >= Version::V16_0 {
+        true => &Supported::Nothing,
+        // Before, an event without its start is a part of one.
+        false => &supported.of_change(data, &[c::START_TIME]),
+    };
     let mut zones = series.zones(view.zone);
     let master = series.master().ok_or(Malformed("there is no event in it"))?;
     let old = Event::new(master, &zones);

@@ -176,3 +176,53 @@ fn notes_survive() {
         Element::with_children(a::APPLICATION_DATA, vec![text(n::MESSAGE_CLASS, "IPM.Note")]);
     assert!(with_view(Version::V14_0, |view| note::create(&mail, view)).is_err());
 }
+
+#[test]
+fn a_tick_alone_takes_nothing_away() {
+    let kept = with_view(Version::V14_1, |view| create(&full(), view)).unwrap();
+    let done = Element::with_children(
+        a::APPLICATION_DATA,
+        vec![text(t::COMPLETE, "1"), text(t::DATE_COMPLETED, "2026-11-26T09:00:00.000Z")],
+    );
+    let all = Supported::Everything;
+    let ticked = with_view(Version::V14_1, |view| update(&kept.text, &done, view, &all)).unwrap();
+    let data = shown(Version::V14_1, &ticked.text, render);
+    assert_eq!(data.text_of(t::COMPLETE), Some("1"));
+    for sent in full().children.iter().filter(|sent| sent.tag != t::COMPLETE) {
+        let back = data.child(sent.tag).unwrap_or_else(|| panic!("{} is lost", sent.tag));
+        assert_eq!(back.text(), sent.text(), "{}", sent.tag);
+    }
+    // A whole task without a date has none.
+    let whole = Element::with_children(
+        a::APPLICATION_DATA,
+        vec![text(t::SUBJECT, "Write; the report"), text(t::COMPLETE, "0")],
+    );
+    let bare = with_view(Version::V14_1, |view| update(&kept.text, &whole, view, &all)).unwrap();
+    assert!(shown(Version::V14_1, &bare.text, render).child(t::DUE_DATE).is_none());
+}
+
+#[test]
+fn a_note_keeps_its_title_and_what_a_part_of_it_leaves_out() {
+    let body =
+        |data| Element::with_children(b::BODY, vec![text(b::TYPE, "1"), text(b::DATA, data)]);
+    let sent = Element::with_children(
+        a::APPLICATION_DATA,
+        vec![
+            text(n::SUBJECT, "Door"),
+            Element::with_children(n::CATEGORIES, vec![text(n::CATEGORY, "Home")]),
+            body("1234"),
+        ],
+    );
+    let all = Supported::Everything;
+    let kept = with_view(Version::V14_1, |view| note::create(&sent, view)).unwrap();
+    let changed = |children| {
+        let data = Element::with_children(a::APPLICATION_DATA, children);
+        let new = with_view(Version::V14_1, |view| note::update(&kept.text, &data, view, &all));
+        shown(Version::V14_1, &new.unwrap().text, note::render)
+    };
+    let dated = changed(vec![text(n::LAST_MODIFIED_DATE, "20261126T090000Z")]);
+    assert!(dated.child(n::CATEGORIES).is_some());
+    let other = changed(vec![body("5678")]);
+    assert_eq!(other.text_of(n::SUBJECT), Some("Door"), "left out it stays (MS-ASNOTE 3.2.5.3)");
+    assert!(other.child(n::CATEGORIES).is_none(), "left out they go");
+}

@@ -209,6 +209,27 @@ fn what_is_managed_and_left_out_is_deleted() {
 }
 
 #[test]
+fn a_part_of_an_event_takes_nothing_away() {
+    for version in [Version::V12_1, Version::V14_1] {
+        with(version, |view| {
+            let more = vec![
+                el(c::LOCATION, "Room 1"),
+                el(c::REMINDER, "15"),
+                of(c::CATEGORIES, vec![el(c::CATEGORY, "Red")]),
+            ];
+            let text = create(&noon(more), view).unwrap().text;
+            let change = data(vec![el(c::BUSY_STATUS, "0")]);
+            let new = update(&text, &change, view, &Supported::Everything).unwrap().text;
+            let back = shown(&new, view);
+            assert_eq!(back.text_of(c::BUSY_STATUS), Some("0"));
+            for tag in [c::SUBJECT, c::START_TIME, c::LOCATION, c::REMINDER, c::CATEGORIES] {
+                assert!(back.has(tag), "{tag} is lost in {version}");
+            }
+        });
+    }
+}
+
+#[test]
 fn an_empty_element_deletes_from_16_0_on() {
     let text =
         with(Version::V16_1, |view| create(&data(everything(Version::V16_1)), view)).unwrap();
