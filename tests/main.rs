@@ -15,6 +15,7 @@ mod floors;
 mod imap;
 mod limits;
 mod mailboxes;
+mod meetings;
 mod nonsense;
 mod sessions;
 mod smtp;

@@ -63,7 +63,9 @@ fn answered(
         (Some(at), Some(id)) => instance(&view, at, id)?,
         _ => view.master.or(view.series.master()).cloned().ok_or("the event has gone")?,
     };
-    if sequence(word) < sequence(&event) {
+    // Phones up to 14.1 are never told the number, and answer with 0 whatever they answer.
+    let same_time = || !counter && is_at_the_same_time(word, &zones, &event, &view.zones);
+    if sequence(word) < sequence(&event) && !same_time() {
         return Err("it answers what has changed since");
     }
     let proposal = counter.then(|| proposal_of(word, &zones, &event, &view.zones)).flatten();
@@ -84,6 +86,20 @@ fn answered(
     line.set_param(REPLIED, Some(&written.to_string()));
     line.set_param(PROPOSED, proposal.as_deref());
     Ok((key, event))
+}
+
+/// Whether an answer names the very time of the event.
+fn is_at_the_same_time(
+    word: &Component,
+    zones: &Zones,
+    event: &Component,
+    own_zones: &Zones,
+) -> bool {
+    let (word, event) = (Event::new(word, zones), Event::new(event, own_zones));
+    let tells_end = word.component.has("DTEND") || word.component.has("DURATION");
+    word.component.has("DTSTART")
+        && word.start_at() == event.start_at()
+        && (!tells_end || word.end_at() == event.end_at())
 }
 
 /// The time that somebody would rather have, if it is another one.

@@ -634,6 +634,21 @@ fn the_phones_own_count_is_taken_over() {
     assert_eq!(office.answer(office.anna, "ben@office.example"), "NEEDS-ACTION");
     answer(4, "ACCEPTED");
     assert_eq!(office.answer(office.anna, "ben@office.example"), "ACCEPTED");
+    // A phone that knows no number, but the time.
+    let by_time = |day: &str| {
+        let text = event(
+            "REPLY",
+            &format!(
+                "SEQUENCE:0\r\nDTSTAMP:20260803T100000Z\r\nDTSTART:{day}T080000Z\r\n\
+                 DTEND:{day}T090000Z\r\nATTENDEE;PARTSTAT=TENTATIVE:mailto:ben@office.example\r\n"
+            ),
+        );
+        office.arrive(office.anna, &mail("ben@office.example", &text));
+    };
+    by_time("20260811");
+    assert_eq!(office.answer(office.anna, "ben@office.example"), "ACCEPTED");
+    by_time("20260810");
+    assert_eq!(office.answer(office.anna, "ben@office.example"), "TENTATIVE");
 }
 
 #[test]
