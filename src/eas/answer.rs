@@ -133,25 +133,31 @@ fn http_of(common: u16) -> StatusCode {
     }
 }
 
+/// Whether a phone takes compressed answers.
+pub fn takes_gzip(request: &HeaderMap) -> bool {
+    let accepts = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.contains("gzip"));
+    request.get_all(header::ACCEPT_ENCODING).iter().any(accepts)
+}
+
 /// Turns what a command came to into an HTTP response.
 pub fn respond(
     outcome: Result<Answer, Failure>,
     command: Command,
     version: Version,
-    request: &HeaderMap,
+    gzip: bool,
 ) -> Response {
     match outcome {
         Ok(Answer::Empty) => StatusCode::OK.into_response(),
-        Ok(Answer::Wbxml(bytes)) => packed("application/vnd.ms-sync.wbxml", bytes, request),
+        Ok(Answer::Wbxml(bytes)) => packed("application/vnd.ms-sync.wbxml", bytes, gzip),
         Ok(Answer::Raw { content_type, bytes }) => plain(&content_type, Body::from(bytes)),
         Ok(Answer::Multipart(parts)) => {
             plain("application/vnd.ms-sync.multipart", Body::from(joined(&parts)))
         }
-        Err(failure) => refused(failure, command, version, request),
+        Err(failure) => refused(failure, command, version, gzip),
     }
 }
 
-fn refused(failure: Failure, command: Command, version: Version, request: &HeaderMap) -> Response {
+fn refused(failure: Failure, command: Command, version: Version, gzip: bool) -> Response {
     let status = match failure {
         Failure::Common(status) if version < Version::V14_0 => {
             return http_of(status).into_response();
@@ -168,7 +174,7 @@ fn refused(failure: Failure, command: Command, version: Version, request: &Heade
     out.open(command.root());
     out.number(command.status(), status);
     out.close();
-    packed("application/vnd.ms-sync.wbxml", out.finish(), request)
+    packed("application/vnd.ms-sync.wbxml", out.finish(), gzip)
 }
 
 fn plain(content_type: &str, body: Body) -> Response {
@@ -178,9 +184,7 @@ fn plain(content_type: &str, body: Body) -> Response {
 }
 
 /// Compressed where the phone takes it and it pays.
-fn packed(content_type: &str, bytes: Vec<u8>, request: &HeaderMap) -> Response {
-    let accepts = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.contains("gzip"));
-    let gzip = request.get_all(header::ACCEPT_ENCODING).iter().any(accepts);
+fn packed(content_type: &str, bytes: Vec<u8>, gzip: bool) -> Response {
     if !gzip || bytes.len() < GZIP_FROM {
         return plain(content_type, Body::from(bytes));
     }

@@ -92,7 +92,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Finds the device of a request; a new one is registered.
-pub async fn identify(mut session: Session, command: Command) -> Result<Session, Failure> {
+pub async fn identify(
+    mut session: Box<Session>,
+    command: Command,
+) -> Result<Box<Session>, Failure> {
     let account = session.account.id;
     let known = device::find(&session.read(), account, &session.query.device_id)?;
     session.device = match known {
@@ -106,7 +109,7 @@ pub async fn identify(mut session: Session, command: Command) -> Result<Session,
 }
 
 /// Lets a device in, or says why not.
-pub fn admit(mut session: Session, command: Command) -> Result<Session, Failure> {
+pub fn admit(mut session: Box<Session>, command: Command) -> Result<Box<Session>, Failure> {
     let admission = session.front.memory.admission(&session.read())?;
     check(&session, &session.device, &admission, command)?;
     session.quarantined = session.device.access == Access::Quarantined;

@@ -29,6 +29,7 @@ mod tests;
 pub mod version;
 mod waiting;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,14 +40,16 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::base::id::AccountId;
 use crate::base::limits::{self, Limits};
 use crate::base::metrics::Metric;
-use crate::eas::answer::Failure;
+use crate::eas::answer::{Answer, Failure};
 use crate::eas::recorder::Recorder;
 use crate::eas::request::{BadQuery, Query};
 use crate::eas::session::Session;
-use crate::eas::version::{VERSIONS, Version, command_list};
+use crate::eas::version::{Command, VERSIONS, Version, command_list};
 use crate::http::Encrypted;
 use crate::http::basic::Gate;
 use crate::net::{Peer, Shutdown};
@@ -74,9 +77,9 @@ pub struct Front {
     store: Store,
     waiting: waiting::Waiting,
     /// Bodies of more than [`limits::EAS_SMALL_BODY`] that are held at once.
-    large_bodies: tokio::sync::Semaphore,
+    large_bodies: Arc<Semaphore>,
     /// Messages of that size that are read whole, to be quoted or changed.
-    large_originals: tokio::sync::Semaphore,
+    large_originals: Semaphore,
     memory: gate::Memory,
     synced: cmd::Remembered,
     orders: Arc<waiting::Orders>,
@@ -89,8 +92,8 @@ impl Front {
             settings,
             store,
             waiting: waiting::Waiting::default(),
-            large_bodies: tokio::sync::Semaphore::new(limits::EAS_LARGE_BODIES),
-            large_originals: tokio::sync::Semaphore::new(limits::EAS_LARGE_BODIES),
+            large_bodies: Arc::new(Semaphore::new(limits::EAS_LARGE_BODIES)),
+            large_originals: Semaphore::new(limits::EAS_LARGE_BODIES),
             memory: gate::Memory::default(),
             synced: cmd::Remembered::default(),
             orders: Arc::default(),
@@ -108,35 +111,72 @@ impl Front {
     }
 }
 
-async fn serve(
+/// Answers a request.
+///
+/// What arrived is gone before its command runs: a phone may wait in it for an hour, and would
+/// hold the request's header, the buffer that it was read into and the room for letting it in.
+fn serve(
     State(front): State<Arc<Front>>,
     Extension(peer): Extension<Peer>,
     Extension(encrypted): Extension<Encrypted>,
     request: Request<Body>,
-) -> Response {
+) -> Pin<Box<dyn Future<Output = Response> + Send>> {
+    let arriving = Box::pin(arrive(front.clone(), peer, encrypted, request));
+    Box::pin(async move {
+        let mut response = match arriving.await {
+            Arrived::Answered(response) => response,
+            Arrived::Command(errand, Ok(running)) => {
+                let outcome = running.await;
+                errand.finish(&front, outcome).await
+            }
+            Arrived::Command(errand, Err(failure)) => errand.finish(&front, Err(failure)).await,
+        };
+        let own = response.headers_mut();
+        own.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+        let version = HeaderValue::from_static("16.1");
+        own.insert(HeaderName::from_static("ms-server-activesync"), version);
+        response
+    })
+}
+
+/// What a request came to so far.
+enum Arrived {
+    Answered(Response),
+    Command(Box<Errand>, Result<cmd::Running, Failure>),
+}
+
+/// Reads a request up to where its command can run.
+async fn arrive(
+    front: Arc<Front>,
+    peer: Peer,
+    encrypted: Encrypted,
+    request: Request<Body>,
+) -> Arrived {
     let (parts, body) = request.into_parts();
     let headers = parts.headers;
     let order = front.orders.next();
     let account = match front.settings.gate.account(&peer, encrypted, &headers).await {
         Ok(account) => account,
-        Err(denied) => return denied.into_response(),
+        Err(denied) => return Arrived::Answered(denied.into_response()),
     };
-    let mut response = match parts.method {
+    Arrived::Answered(match parts.method {
         Method::OPTIONS => options(),
         Method::POST => {
             let query = parts.uri.query().unwrap_or_default();
-            post(front, peer, account, (order, query), headers, body).await
+            match opened(query, &headers) {
+                Ok((query, command, version)) => {
+                    let arrival = (command, version, order);
+                    return post(front, peer, account, query, arrival, &headers, body).await;
+                }
+                Err(bad) => bad_query(bad),
+            }
         }
         // People open the address in a browser to see whether it is there.
         Method::GET => {
             "This is an ActiveSync server. Add this account on a phone.\n".into_response()
         }
         _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
-    };
-    let own = response.headers_mut();
-    own.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    own.insert(HeaderName::from_static("ms-server-activesync"), HeaderValue::from_static("16.1"));
-    response
+    })
 }
 
 /// What is spoken here (MS-ASHTTP 2.2.3).
@@ -154,75 +194,115 @@ fn options() -> Response {
     response
 }
 
+/// Reads which command a POST is, and in which version.
+fn opened(query: &str, headers: &HeaderMap) -> Result<(Query, Command, Version), BadQuery> {
+    let query = Query::parse(query)?;
+    let command = query.command.ok_or(BadQuery::Command)?;
+    let said = headers.get("ms-asprotocolversion").and_then(|value| value.to_str().ok());
+    let version = match (query.version, said) {
+        (Some(version), _) => version,
+        (None, Some(text)) => Version::parse(text).ok_or(BadQuery::Version)?,
+        (None, None) => Version::V2_5,
+    };
+    if query.device_id.is_empty() {
+        return Err(BadQuery::DeviceId);
+    }
+    if query.device_type.is_empty() {
+        return Err(BadQuery::DeviceType);
+    }
+    Ok((query, command, version))
+}
+
+/// Reads a command's body, and asks the gate whether it may run.
 async fn post(
     front: Arc<Front>,
     peer: Peer,
     account: Account,
-    (order, query): (u64, &str),
-    headers: HeaderMap,
+    query: Query,
+    (command, version, order): (Command, Version, u64),
+    headers: &HeaderMap,
     body: Body,
-) -> Response {
-    let start = Instant::now();
-    let query = match Query::parse(query) {
-        Ok(query) => query,
-        Err(bad) => return bad_query(bad),
-    };
-    let Some(command) = query.command else { return bad_query(BadQuery::Command) };
-    let said = headers.get("ms-asprotocolversion").and_then(|value| value.to_str().ok());
-    let version = match (query.version, said) {
-        (Some(version), _) => version,
-        (None, Some(text)) => match Version::parse(text) {
-            Some(version) => version,
-            None => return bad_query(BadQuery::Version),
-        },
-        (None, None) => Version::V2_5,
-    };
-    if query.device_id.is_empty() || query.device_type.is_empty() {
-        let missing =
-            if query.device_id.is_empty() { BadQuery::DeviceId } else { BadQuery::DeviceType };
-        return bad_query(missing);
-    }
-    let (name, id, device) = (account.address.clone(), account.id, query.device_id.clone());
-    let mut recorder = None;
-    let outcome = async {
+) -> Arrived {
+    let mut errand = Box::new(Errand {
+        start: Instant::now(),
+        connection: peer.id,
+        name: account.address.clone(),
+        account: account.id,
+        device: query.device_id.clone(),
+        command,
+        version,
+        gzip: answer::takes_gzip(headers),
+        recorder: None,
+        held: None,
+    });
+    let admitted = async {
         if !command.is_in(version) {
             return Err(Failure::Common(answer::common::COMMAND_NOT_SUPPORTED));
         }
-        let (body, _held) = read_body(&front, &headers, body).await?;
-        let mut session = Session::new(front.clone(), account, query, version, &headers, body);
-        session.order = order;
+        let (body, held) = read_body(&front, headers, body).await?;
+        errand.held = held;
+        let session = Session::new(front.clone(), account, query, version, headers, body);
+        let mut session = Box::new(session);
+        session.order = order.into();
         let session = Box::pin(gate::identify(session, command)).await?;
-        recorder = Recorder::of(&session, command);
+        errand.recorder = Recorder::of(&session, command);
         let session = gate::admit(session, command)?;
-        match session.quarantined {
-            false => Box::pin(cmd::run(command, session)).await,
-            true => Box::pin(quarantine::run(command, session)).await,
+        Ok(match session.quarantined {
+            false => cmd::run(command, session),
+            true => quarantine::run(command, session),
+        })
+    };
+    let admitted = admitted.await;
+    Arrived::Command(errand, admitted)
+}
+
+/// What is kept of a request while its command runs.
+struct Errand {
+    start: Instant,
+    connection: u64,
+    name: String,
+    account: AccountId,
+    device: String,
+    command: Command,
+    version: Version,
+    /// The phone takes compressed answers.
+    gzip: bool,
+    recorder: Option<Recorder>,
+    /// For a large body.
+    held: Option<OwnedSemaphorePermit>,
+}
+
+impl Errand {
+    /// Writes down what a command came to, and makes the answer of it.
+    async fn finish(self: Box<Self>, front: &Front, outcome: Result<Answer, Failure>) -> Response {
+        let Errand { account, device, command, version, .. } = *self;
+        drop(self.held);
+        let micros = self.start.elapsed().as_micros() as u64;
+        if let Some(recorder) = self.recorder {
+            recorder.note(&front.store, &outcome, micros);
         }
+        if let Err(failure) = &outcome
+            && let Err(worse) =
+                Box::pin(gate::failed(front, account, &device, command, failure)).await
+        {
+            tracing::warn!(?worse, "an error of a device could not be noted");
+        }
+        COMMANDS.add(1);
+        tracing::info!(
+            front = "eas",
+            connection = self.connection,
+            account = self.name,
+            device,
+            command = command.name(),
+            %version,
+            outcome = match &outcome {
+                Ok(_) => "ok".to_owned(),
+                Err(failure) => format!("{failure:?}"),
+            },
+            micros,
+        );
+        answer::respond(outcome, command, version, self.gzip)
     }
-    .await;
-    if let Some(recorder) = recorder {
-        recorder.note(&front.store, &outcome, start.elapsed().as_micros() as u64);
-    }
-    if let Err(failure) = &outcome
-        && let Err(worse) = gate::failed(&front, id, &device, command, failure).await
-    {
-        tracing::warn!(?worse, "an error of a device could not be noted");
-    }
-    COMMANDS.add(1);
-    tracing::info!(
-        front = "eas",
-        connection = peer.id,
-        account = name,
-        device,
-        command = command.name(),
-        %version,
-        outcome = match &outcome {
-            Ok(_) => "ok".to_owned(),
-            Err(failure) => format!("{failure:?}"),
-        },
-        micros = start.elapsed().as_micros() as u64,
-    );
-    answer::respond(outcome, command, version, &headers)
 }
 
 fn bad_query(bad: BadQuery) -> Response {
@@ -237,11 +317,11 @@ fn bad_query(bad: BadQuery) -> Response {
 }
 
 /// Reads a request's body, unpacked. The permit bounds how many large ones are held at once.
-async fn read_body<'f>(
-    front: &'f Front,
+async fn read_body(
+    front: &Front,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(Bytes, Option<tokio::sync::SemaphorePermit<'f>>), Failure> {
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Failure> {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let length = length.and_then(|text| text.parse::<usize>().ok());
     // The largest message with the WBXML around it.
@@ -252,7 +332,9 @@ async fn read_body<'f>(
     let small = length.is_some_and(|length| length <= limits::EAS_SMALL_BODY);
     let permit = match small {
         true => None,
-        false => Some(front.large_bodies.acquire().await.map_err(|_| Failure::Busy(10))?),
+        false => {
+            Some(front.large_bodies.clone().acquire_owned().await.map_err(|_| Failure::Busy(10))?)
+        }
     };
     let patience = BODY_PATIENCE + Duration::from_secs(length.unwrap_or(limit) as u64 / 1024);
     let read = tokio::time::timeout(patience, to_bytes(body, limit)).await;

@@ -95,6 +95,11 @@ impl Session {
         self.front.store.write(operation).await
     }
 
+    /// Lets go of what was sent, once it is read: it is a piece of the connection's buffer.
+    pub fn forget_body(&mut self) {
+        self.body = Bytes::new();
+    }
+
     /// The request's WBXML; `None` for an empty body.
     pub fn element(&self) -> Result<Option<Element>, Failure> {
         if self.body.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -68,32 +68,35 @@ impl Front for Server {
         let encrypted = Encrypted(stream.is_tls());
         let service = service_fn(move |request| server.answer(peer.clone(), encrypted, request));
         let io = TokioIo::new(stream);
-        // Errors here are the client's: it went, or spoke nonsense and was told so.
+        // Errors here are the client's: it went, or spoke nonsense and was told so. What the
+        // library holds for a connection stands in a box, because as a local it would have its
+        // room twice: where it is made, and where it is run.
         if is_http2 {
-            let serving = http2::Builder::new(TokioExecutor::new())
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(limits::HTTP2_STREAMS)
-                .max_header_list_size(limits::HTTP_HEADER_BYTES as u32)
-                .initial_connection_window_size(HTTP2_WINDOW)
-                .initial_stream_window_size(HTTP2_WINDOW)
-                .keep_alive_interval(PING_EVERY)
-                .keep_alive_timeout(PING_PATIENCE)
-                .serve_connection(io, service);
-            let mut serving = pin!(serving);
+            let mut serving = Box::pin(
+                http2::Builder::new(TokioExecutor::new())
+                    .timer(TokioTimer::new())
+                    .max_concurrent_streams(limits::HTTP2_STREAMS)
+                    .max_header_list_size(limits::HTTP_HEADER_BYTES as u32)
+                    .initial_connection_window_size(HTTP2_WINDOW)
+                    .initial_stream_window_size(HTTP2_WINDOW)
+                    .keep_alive_interval(PING_EVERY)
+                    .keep_alive_timeout(PING_PATIENCE)
+                    .serve_connection(io, service),
+            );
             tokio::select! {
                 _ = serving.as_mut() => return,
                 () = shutdown.wait() => serving.as_mut().graceful_shutdown(),
             }
             let _ = serving.await;
         } else {
-            let serving = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(limits::HTTP_HEADER)
-                .max_buf_size(limits::HTTP_HEADER_BYTES)
-                .half_close(false)
-                .serve_connection(io, service)
-                .with_upgrades();
-            let mut serving = pin!(serving);
+            let mut serving = Box::pin(
+                http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(limits::HTTP_HEADER)
+                    .max_buf_size(limits::HTTP_HEADER_BYTES)
+                    .half_close(false)
+                    .serve_connection(io, service),
+            );
             tokio::select! {
                 _ = serving.as_mut() => return,
                 () = shutdown.wait() => serving.as_mut().graceful_shutdown(),
@@ -109,7 +112,6 @@ impl Server {
     /// Passes a request to the routes and writes its line in the log.
     fn answer(&self, peer: Peer, encrypted: Encrypted, request: Request<Incoming>) -> Answer {
         let start = Instant::now();
-        let mut router = self.router.clone();
         let method = request.method().clone();
         // Without the query: it may hold what is not for the log.
         let path = request.uri().path().to_owned();
@@ -119,8 +121,9 @@ impl Server {
         }
         request.extensions_mut().insert(peer.clone());
         request.extensions_mut().insert(encrypted);
+        let answering = self.router.clone().call(request);
         Box::pin(async move {
-            let response = router.call(request).await?;
+            let response = answering.await?;
             peer.welcome();
             REQUESTS.add(1);
             tracing::info!(

@@ -7,6 +7,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -138,11 +139,10 @@ fn take<F: Front>(
     let id = ticket.id;
     let (front, tls, shutdown) = (front.clone(), tls.clone(), shutdown.clone());
     let task = tokio::spawn(async move {
-        let Some(connection) = prepare(tcp, address, ticket, encryption, tls, shutdown).await
-        else {
-            return;
-        };
-        guarded(id, front.serve(connection)).await;
+        // Boxes, because a task keeps the room of its largest moment for all of its time.
+        let preparing = Box::pin(prepare(tcp, address, ticket, encryption, tls, shutdown));
+        let Some(connection) = preparing.await else { return };
+        guarded(id, Box::pin(front.serve(connection))).await;
     });
     connections.served_by(id, task.abort_handle());
 }
@@ -175,8 +175,10 @@ async fn prepare(
 }
 
 /// Runs a connection so that a panic ends only it, and is counted.
-async fn guarded(id: u64, serving: impl Future<Output = ()>) {
-    let mut serving = Box::pin(serving);
+fn guarded<F: Future<Output = ()>>(
+    id: u64,
+    mut serving: Pin<Box<F>>,
+) -> impl Future<Output = ()> + use<F> {
     poll_fn(move |context| {
         // After a panic the future is not polled again, only dropped.
         let polled = catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(context)));
@@ -186,7 +188,6 @@ async fn guarded(id: u64, serving: impl Future<Output = ()>) {
             Poll::Ready(())
         })
     })
-    .await;
 }
 
 #[cfg(test)]

@@ -27,33 +27,38 @@ mod validate_cert;
 pub use ping::Watched;
 pub use sync::Remembered;
 
+use std::pin::Pin;
+
 use crate::eas::answer::{Answer, Failure};
 use crate::eas::session::Session;
 use crate::eas::version::Command;
 
+/// A command on its way to the answer.
+pub type Running = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send>>;
+
 /// Runs a command. Each has a box of its own: a phone that waits in a Ping must not hold the
 /// room that the largest of them needs.
-pub async fn run(command: Command, session: Session) -> Result<Answer, Failure> {
+pub fn run(command: Command, session: Box<Session>) -> Running {
     match command {
-        Command::FolderCreate => Box::pin(folder_create::run(session)).await,
-        Command::FolderDelete => Box::pin(folder_delete::run(session)).await,
-        Command::FolderUpdate => Box::pin(folder_update::run(session)).await,
-        Command::MoveItems => Box::pin(move_items::run(session)).await,
-        Command::Find => Box::pin(find::run(session)).await,
-        Command::FolderSync => Box::pin(folder_sync::run(session)).await,
-        Command::GetAttachment => get_attachment::run(session),
-        Command::GetItemEstimate => get_item_estimate::run(session),
-        Command::ItemOperations => Box::pin(item_operations::run(session)).await,
-        Command::MeetingResponse => Box::pin(meeting_response::run(session)).await,
-        Command::Ping => Box::pin(ping::run(session)).await,
-        Command::Provision => Box::pin(provision::run(session)).await,
-        Command::Settings => Box::pin(settings::run(session)).await,
-        Command::ResolveRecipients => Box::pin(resolve_recipients::run(session)).await,
-        Command::ValidateCert => Box::pin(validate_cert::run(session)).await,
-        Command::SmartForward => smart::forward(session).await,
-        Command::SmartReply => smart::reply(session).await,
-        Command::SendMail => Box::pin(send_mail::run(session)).await,
-        Command::Search => Box::pin(search::run(session)).await,
-        Command::Sync => Box::pin(sync::run(session)).await,
+        Command::FolderCreate => Box::pin(folder_create::run(*session)),
+        Command::FolderDelete => Box::pin(folder_delete::run(*session)),
+        Command::FolderUpdate => Box::pin(folder_update::run(*session)),
+        Command::MoveItems => Box::pin(move_items::run(*session)),
+        Command::Find => Box::pin(find::run(*session)),
+        Command::FolderSync => Box::pin(folder_sync::run(*session)),
+        Command::GetAttachment => Box::pin(async { get_attachment::run(*session) }),
+        Command::GetItemEstimate => Box::pin(async { get_item_estimate::run(*session) }),
+        Command::ItemOperations => Box::pin(item_operations::run(*session)),
+        Command::MeetingResponse => Box::pin(meeting_response::run(*session)),
+        Command::Ping => Box::pin(ping::run(session)),
+        Command::Provision => Box::pin(provision::run(*session)),
+        Command::Settings => Box::pin(settings::run(*session)),
+        Command::ResolveRecipients => Box::pin(resolve_recipients::run(*session)),
+        Command::ValidateCert => Box::pin(validate_cert::run(*session)),
+        Command::SmartForward => Box::pin(smart::forward(*session)),
+        Command::SmartReply => Box::pin(smart::reply(*session)),
+        Command::SendMail => Box::pin(send_mail::run(*session)),
+        Command::Search => Box::pin(search::run(*session)),
+        Command::Sync => Box::pin(sync::run(session)),
     }
 }

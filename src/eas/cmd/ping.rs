@@ -43,12 +43,13 @@ struct Wishes {
     folders: Vec<String>,
 }
 
-pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
+pub(super) async fn run(mut session: Box<Session>) -> Result<Answer, Failure> {
     let wishes = match wishes(&session)? {
         Ok(wishes) => wishes,
         Err(refusal) => return Ok(refusal.into()),
     };
     let (account, device) = (session.account.id, session.device.number);
+    session.forget_body();
     session.front.pinged.0.put(account, device, wishes.clone());
     let place = session.front.waiting.take(account, device);
     let deadline = Instant::now() + Duration::from_secs(wishes.seconds.into());

@@ -127,7 +127,7 @@ impl Office {
         let account = self.store.read().account(self.account).unwrap().unwrap();
         let (front, headers) = (self.front.clone(), HeaderMap::new());
         let session = Session::new(front, account, query, version, &headers, body.into());
-        cmd::run(command, session).await
+        cmd::run(command, Box::new(session)).await
     }
 
     /// The attachment's reference as the phone learnt it.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::domain::mailbox;
 use crate::eas::answer::{Answer, Failure, common};
-use crate::eas::cmd;
+use crate::eas::cmd::{self, Running};
 use crate::eas::gate;
 use crate::eas::ids;
 use crate::eas::render::Options;
@@ -29,16 +29,14 @@ const WAIT_SECS: std::ops::RangeInclusive<u64> = 60..=3540;
 const COLLECTIONS_MAX: usize = 1_000;
 
 /// Runs a command of a device in quarantine.
-pub async fn run(command: Command, session: Session) -> Result<Answer, Failure> {
+pub fn run(command: Command, session: Box<Session>) -> Running {
     match command {
-        Command::FolderSync | Command::Provision | Command::Settings => {
-            cmd::run(command, session).await
-        }
-        Command::Sync => sync::run(session).await,
-        Command::Ping => ping(session).await,
-        Command::GetItemEstimate => estimate(&session),
-        Command::ItemOperations => fetch(&session),
-        _ => Err(Failure::Common(common::ACCESS_DENIED)),
+        Command::FolderSync | Command::Provision | Command::Settings => cmd::run(command, session),
+        Command::Sync => Box::pin(sync::run(session)),
+        Command::Ping => Box::pin(ping(session)),
+        Command::GetItemEstimate => Box::pin(async move { estimate(&session) }),
+        Command::ItemOperations => Box::pin(async move { fetch(&session) }),
+        _ => Box::pin(async { Err(Failure::Common(common::ACCESS_DENIED)) }),
     }
 }
 
@@ -73,7 +71,7 @@ async fn wait(session: &Session, command: Command, seconds: u64) -> Result<End, 
 }
 
 /// Ping: nothing ever comes but the decision.
-async fn ping(session: Session) -> Result<Answer, Failure> {
+async fn ping(mut session: Box<Session>) -> Result<Answer, Failure> {
     const EXPIRED: u16 = 1;
     const MISSING: u16 = 3;
     // Nothing is kept of an earlier request, so a short one is asked to be said in full.
@@ -92,6 +90,8 @@ async fn ping(session: Session) -> Result<Answer, Failure> {
         out.close();
         return Ok(out.into());
     }
+    drop(root);
+    session.forget_body();
     wait(&session, Command::Ping, seconds).await?;
     Err(Failure::Status(EXPIRED))
 }

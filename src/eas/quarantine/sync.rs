@@ -44,7 +44,7 @@ impl Key {
     }
 }
 
-pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
+pub(super) async fn run(mut session: Box<Session>) -> Result<Answer, Failure> {
     let root = session.element()?.ok_or(Failure::Status(INCOMPLETE))?;
     let collections = root.child(a::COLLECTIONS).ok_or(Failure::Status(INCOMPLETE))?;
     let inbox = inbox(&session)?;
@@ -64,7 +64,10 @@ pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
     if answered > 0 {
         return Ok(out.into());
     }
-    if let Some(seconds) = wait_of(&root) {
+    let seconds = wait_of(&root);
+    drop(root);
+    session.forget_body();
+    if let Some(seconds) = seconds {
         match wait(&session, Command::Sync, seconds).await? {
             End::Time | End::Next => {}
         }

@@ -8,6 +8,7 @@ mod moves;
 mod people;
 mod send;
 mod sync;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -154,22 +155,26 @@ fn tree(tag: Tag, children: Vec<Element>) -> Element {
 }
 
 impl Phone<'_> {
-    async fn call(
-        &self,
-        command: Command,
-        request: Option<&Element>,
-    ) -> Result<Option<Element>, Failure> {
+    fn session(&self, command: Command, body: Bytes) -> Session {
         let query = Query {
             command: Some(command),
             device_id: self.id.clone(),
             device_type: "Test".into(),
             ..Query::default()
         };
-        let body = request.map_or_else(Bytes::new, |request| wbxml::encode(request).into());
         let account = self.office.store.read().account(self.office.account).unwrap().unwrap();
         let front = self.office.front.clone();
-        let session = Session::new(front, account, query, self.version, &HeaderMap::new(), body);
-        let session = gate::identify(session, command).await?;
+        Session::new(front, account, query, self.version, &HeaderMap::new(), body)
+    }
+
+    async fn call(
+        &self,
+        command: Command,
+        request: Option<&Element>,
+    ) -> Result<Option<Element>, Failure> {
+        let body = request.map_or_else(Bytes::new, |request| wbxml::encode(request).into());
+        let session = self.session(command, body);
+        let session = gate::identify(Box::new(session), command).await?;
         let session = gate::admit(session, command)?;
         Ok(match cmd::run(command, session).await? {
             Answer::Wbxml(bytes) => Some(wbxml::decode(&bytes.into()).unwrap()),

@@ -72,7 +72,7 @@ impl Phone<'_> {
         let account = self.office.store.read().account(self.office.account).unwrap().unwrap();
         let (front, body) = (self.office.front.clone(), Bytes::from(mime.to_owned()));
         let session = Session::new(front, account, query, self.version, &HeaderMap::new(), body);
-        let session = gate::identify(session, command).await?;
+        let session = gate::identify(Box::new(session), command).await?;
         let session = gate::admit(session, command)?;
         assert!(matches!(cmd::run(command, session).await?, Answer::Empty));
         Ok(())

@@ -40,7 +40,7 @@ const SERVER_ERROR: u16 = 5;
 #[derive(Default)]
 pub struct Remembered(crate::eas::waiting::PerDevice<Arc<Request>>);
 
-pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
+pub(super) async fn run(mut session: Box<Session>) -> Result<Answer, Failure> {
     let request = match current_request(&session) {
         Ok(request) => request,
         Err(Failed::Bad(Bad(status))) => return Ok(answer::refusal(status, None)),
@@ -49,14 +49,16 @@ pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
         }
         Err(Failed::Domain(error)) => return Err(error.into()),
     };
+    session.forget_body();
     let deadline = request.wait_secs.map(|secs| Instant::now() + Duration::from_secs(secs.into()));
     let place = session.front.waiting.take(session.account.id, session.device.number);
     let mut watch = session.store().hub().watch(session.account.id);
     let down = &session.front.settings.shutdown;
     loop {
-        let told = round(&session, &request).await?;
+        // In a box each, so that a phone that waits does not hold their room.
+        let told = Box::pin(round(&session, &request)).await?;
         let Some(deadline) = deadline.filter(|_| told.iter().all(Option::is_none)) else {
-            return finish(&session, &request, told).await;
+            return Box::pin(finish(&session, &request, told)).await;
         };
         let woken = tokio::select! {
             woken = timeout_at(deadline, watch.changed()) => woken.is_ok(),
@@ -64,7 +66,7 @@ pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
             () = down.wait() => false,
         };
         if !woken || still_admitted(&session).is_err() {
-            return finish(&session, &request, told).await;
+            return Box::pin(finish(&session, &request, told)).await;
         }
         gate::recheck(&session, Command::Sync)?;
     }
