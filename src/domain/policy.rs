@@ -163,6 +163,57 @@ impl Policy {
     }
 }
 
+/// What of a policy the server itself sees to, whatever a phone does about it (MS-ASPROV
+/// 2.2.2.28). The default bounds nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Bounds {
+    /// The widest `FilterType` of calendars; 0 is any.
+    pub calendar_age: u8,
+    /// The same of mail.
+    pub mail_age: u8,
+    /// Octets of a plain body.
+    pub plain: Option<u32>,
+    /// Octets of an HTML body.
+    pub html: Option<u32>,
+    /// Mail is shown as plain text only.
+    pub no_html: bool,
+    pub no_attachments: bool,
+    /// Octets of an attachment.
+    pub attachment: Option<u64>,
+}
+
+impl Bounds {
+    pub fn of(policy: &Policy) -> Bounds {
+        let value = |name: &str| Setting::named(name).map_or("", |setting| policy.value(setting));
+        let number = |name: &str| value(name).parse::<i64>().ok();
+        let age = |name: &str| number(name).and_then(|n| u8::try_from(n).ok()).unwrap_or(0);
+        // In KiB; -1 is all of it.
+        let size = |name: &str| {
+            let kib = number(name).and_then(|n| u32::try_from(n).ok())?;
+            Some(kib.saturating_mul(1024))
+        };
+        Bounds {
+            calendar_age: age("MaxCalendarAgeFilter"),
+            mail_age: age("MaxEmailAgeFilter"),
+            plain: size("MaxEmailBodyTruncationSize"),
+            html: size("MaxEmailHTMLBodyTruncationSize"),
+            no_html: value("AllowHTMLEmail") == "0",
+            no_attachments: value("AttachmentsEnabled") == "0",
+            attachment: number("MaxAttachmentSize").and_then(|n| u64::try_from(n).ok()),
+        }
+    }
+
+    /// What is fetched one by one: sizes bound only what is sent unasked.
+    pub fn of_fetch(self) -> Bounds {
+        Bounds { plain: None, html: None, ..self }
+    }
+}
+
+/// A `FilterType` within the widest one; larger numbers reach farther back, and 0 to all.
+pub fn within_age(filter: u8, widest: u8) -> u8 {
+    if widest != 0 && (filter == 0 || filter > widest) { widest } else { filter }
+}
+
 /// What is sent to take an earlier policy back: every setting at its default.
 pub fn lifted() -> Policy {
     Policy { allow_partial: true, allow_unprovisionable: true, ..Policy::default() }
@@ -296,6 +347,34 @@ mod tests {
         for setting in SETTINGS {
             assert_eq!(setting.checked(setting.default).unwrap(), setting.default, "{setting:?}");
         }
+    }
+
+    #[test]
+    fn what_bounds_the_server() {
+        assert_eq!(Bounds::of(&lifted()), Bounds::default());
+        let settings = [
+            ("AllowHTMLEmail", "0"),
+            ("MaxAttachmentSize", "1000"),
+            ("MaxCalendarAgeFilter", "5"),
+            ("MaxEmailAgeFilter", "3"),
+            ("MaxEmailBodyTruncationSize", "2"),
+            ("MaxEmailHTMLBodyTruncationSize", "0"),
+        ];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let bounds = Bounds::of(&Policy { settings, ..Policy::default() });
+        let expected = Bounds {
+            calendar_age: 5,
+            mail_age: 3,
+            plain: Some(2048),
+            html: Some(0),
+            no_html: true,
+            no_attachments: false,
+            attachment: Some(1000),
+        };
+        assert_eq!(bounds, expected);
+        let within = |filter| within_age(filter, 3);
+        assert_eq!([0, 1, 2, 3, 4, 5].map(within), [3, 1, 2, 3, 3, 3]);
+        assert_eq!(within_age(0, 0), 0);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use twox_hash::XxHash3_64;
 use crate::base::id::{AccountId, MailboxId, ModSeq};
 use crate::domain::Result;
 use crate::domain::mailbox::{INBOX, SEPARATOR};
+use crate::domain::policy::{Bounds, within_age};
 use crate::eas::ids;
 use crate::eas::state;
 use crate::eas::version::Version;
@@ -40,6 +41,15 @@ pub enum Content {
 }
 
 impl Content {
+    /// A `FilterType` as far back as the policy lets a device see (MS-ASPROV 2.2.2.32, 2.2.2.33).
+    pub fn filter_within(self, filter: u8, bounds: &Bounds) -> u8 {
+        match self {
+            Self::Mail | Self::Drafts => within_age(filter, bounds.mail_age),
+            Self::Items(CollectionKind::Calendar) => within_age(filter, bounds.calendar_age),
+            Self::Items(_) | Self::Outbox => filter,
+        }
+    }
+
     /// As `Class` says it (MS-ASCMD 2.2.3.27).
     pub fn class(self) -> &'static str {
         match self {

@@ -13,6 +13,7 @@ use crate::base::clock::UnixTime;
 use crate::base::id::AccountId;
 use crate::domain::device::provision::{self, Due};
 use crate::domain::device::{self, Access, Arrival, Device, LastError, WipeKind};
+use crate::domain::policy::{self, Bounds};
 use crate::eas::Front;
 use crate::eas::answer::{Failure, common};
 use crate::eas::device_information;
@@ -113,6 +114,10 @@ pub fn admit(mut session: Box<Session>, command: Command) -> Result<Box<Session>
     let admission = session.front.memory.admission(&session.read())?;
     check(&session, &session.device, &admission, command)?;
     session.quarantined = session.device.access == Access::Quarantined;
+    if let Some(head) = admission.policy_of(session.account.id) {
+        let policy = policy::find(&session.read(), &head.name)?;
+        session.bounds = policy.map(|policy| Bounds::of(&policy)).unwrap_or_default();
+    }
     Ok(session)
 }
 

@@ -49,11 +49,11 @@ pub fn xml(policy: &Policy) -> String {
             parm("AEFrequencyType", u8::from(lock.is_some()).to_string())
                 + &parm("AEFrequencyValue", lock.unwrap_or(0).to_string()),
         ),
-        branch(
-            LASSD,
-            parm("DeviceWipeThreshold", failures.map_or("-1".into(), |most| most.to_string())),
-        ),
-        branch(LASSD, parm("CodewordFrequency", failures.map_or(0, |n| n / 2).to_string())),
+        // Where it never erases itself nothing is said: AOSP would take -1 for a number.
+        failures.map_or_else(String::new, |most| {
+            branch(LASSD, parm("DeviceWipeThreshold", most.to_string()))
+                + &branch(LASSD, parm("CodewordFrequency", (most / 2).to_string()))
+        }),
         branch(
             &format!("{LASSD}\\LAP\\lap_pw"),
             parm(
@@ -114,10 +114,15 @@ mod tests {
             "<parm name=\"4131\" value=\"0\"/>",
             "<parm name=\"AEFrequencyValue\" value=\"2\"/>",
             "<parm name=\"MinimumPasswordLength\" value=\"6\"/>",
-            "<parm name=\"DeviceWipeThreshold\" value=\"-1\"/>",
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }
+        assert!(!text.contains("DeviceWipeThreshold"), "{text}");
+        let text = xml(&policy(&[
+            ("DevicePasswordEnabled", "1"),
+            ("MaxDevicePasswordFailedAttempts", "8"),
+        ]));
+        assert!(text.contains("<parm name=\"DeviceWipeThreshold\" value=\"8\"/>"), "{text}");
         assert_eq!(
             xml(&policy(&[])),
             "<wap-provisioningdoc><characteristic type=\"SecurityPolicy\">\

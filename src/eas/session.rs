@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::base::clock::UnixTime;
 use crate::domain::device::Device;
+use crate::domain::policy::Bounds;
 use crate::eas::Front;
 use crate::eas::answer::{Failure, common};
 use crate::eas::render::{Options, Owner, View};
@@ -35,6 +36,8 @@ pub struct Session {
     pub accepts_multipart: bool,
     pub body: Bytes,
     pub owner: Owner,
+    /// What its policy bounds; the gate sets it.
+    pub bounds: Bounds,
     /// When it arrived, among all requests.
     pub order: u64,
 }
@@ -64,6 +67,7 @@ impl Session {
             device: Device::default(),
             order: front.orders.next(),
             quarantined: false,
+            bounds: Bounds::default(),
             front,
             account,
             query,
@@ -120,6 +124,7 @@ impl Session {
             zone: &self.front.settings.zone,
             owner: &self.owner,
             now: self.now(),
+            bounds: self.bounds,
         }
     }
 }

@@ -83,7 +83,7 @@ fn count(
     };
     let sync = SyncId { collection: id, device: session.device.number };
     let Some(header) = sync.header(read, key)? else { return Ok(Err(BAD_KEY)) };
-    let options = match collection.child(air_sync::OPTIONS) {
+    let mut options = match collection.child(air_sync::OPTIONS) {
         Some(options) => Options::read(options),
         // 2.5 and 12.0 have the filter beside the key.
         None => {
@@ -99,6 +99,7 @@ fn count(
     {
         return Err(Failure::Common(common::SERVER_ERROR));
     }
+    options.filter = content.filter_within(options.filter, &session.bounds);
     let cutoff = state::cutoff(content, options.filter, session.now());
     let sets = sync.sets(read, &header)?;
     let mut state = SyncState { header, sets };

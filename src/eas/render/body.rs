@@ -189,7 +189,14 @@ mod tests {
 
     fn with<T>(version: Version, options: &Options, run: impl FnOnce(&View<'_>) -> T) -> T {
         let (zone, owner) = (TimeZone::UTC, Owner::default());
-        run(&View { version, options, zone: &zone, owner: &owner, now: 0 })
+        run(&View {
+            version,
+            options,
+            zone: &zone,
+            owner: &owner,
+            now: 0,
+            bounds: Default::default(),
+        })
     }
 
     fn written(text: &str, version: Version, options: &Options) -> Element {

@@ -139,6 +139,7 @@ mod tests {
             zone: &jiff::tz::TimeZone::UTC,
             owner: &owner,
             now: 1_700_000_000,
+            bounds: Default::default(),
         };
         for kind in CollectionKind::ALL {
             if kind == CollectionKind::Recipients {

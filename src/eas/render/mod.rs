@@ -15,6 +15,7 @@ pub mod task;
 use jiff::tz::TimeZone;
 
 use crate::base::clock::UnixTime;
+use crate::domain::policy::Bounds;
 use crate::eas::version::Version;
 use crate::format::wbxml::{Element, Tag, tags};
 
@@ -29,6 +30,8 @@ pub struct View<'a> {
     pub zone: &'a TimeZone,
     pub owner: &'a Owner,
     pub now: UnixTime,
+    /// What the device's policy lets it see of mail.
+    pub bounds: Bounds,
 }
 
 /// Whose item it is.

@@ -6,6 +6,7 @@ mod game;
 mod items;
 mod moves;
 mod people;
+mod policies;
 mod send;
 mod sync;
 mod waiting;

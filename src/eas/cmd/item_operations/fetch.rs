@@ -6,11 +6,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use super::{
-    BAD_RANGE, NO_ATTACHMENT, NOT_FOUND, PROTOCOL_ERROR, SUCCESS, TOO_LARGE, UNKNOWN_STORE,
+    BAD_RANGE, DENIED, NO_ATTACHMENT, NOT_FOUND, PROTOCOL_ERROR, SUCCESS, TOO_LARGE, UNKNOWN_STORE,
 };
 use crate::base::id::AccountId;
 use crate::eas::answer::Failure;
-use crate::eas::render::{BodyPreference, Options, email, event};
+use crate::eas::render::{BodyPreference, Options, View, email, event};
 use crate::eas::session::Session;
 use crate::eas::shown::{self, Item, Shower};
 use crate::format::wbxml::{Element, Writer, tags};
@@ -79,8 +79,9 @@ impl<'a> Fetcher<'a> {
         if options.bodies.is_empty() {
             options.bodies = natural(options.mime_support);
         }
-        let shower =
-            Shower { read: &read, view: self.session.view(&options), schema: shown::schema(asked) };
+        let bounds = self.session.bounds.of_fetch();
+        let view = View { bounds, ..self.session.view(&options) };
+        let shower = Shower { read: &read, view, schema: shown::schema(asked) };
         let mark = out.mark();
         out.number(t::STATUS, SUCCESS);
         echo(out, wanted);
@@ -98,6 +99,11 @@ impl<'a> Fetcher<'a> {
         wanted: &Element,
         reference: &str,
     ) -> Result<(), Failure> {
+        let bounds = &self.session.bounds;
+        if bounds.no_attachments {
+            failed(out, wanted, DENIED);
+            return Ok(());
+        }
         let read = self.session.read();
         let account = self.session.account.id;
         let found = match event::parse_reference(reference) {
@@ -109,6 +115,10 @@ impl<'a> Fetcher<'a> {
             return Ok(());
         };
         let total = found.bytes.len();
+        if bounds.attachment.is_some_and(|most| total as u64 > most) {
+            failed(out, wanted, TOO_LARGE);
+            return Ok(());
+        }
         let range = wanted.child(t::OPTIONS).and_then(|options| options.text_of(t::RANGE));
         let told = match range.map(|text| range_of(text, total)) {
             None => None,

@@ -414,6 +414,7 @@ fn view<'a>(author: &'a Author, place: &'a Place) -> View<'a> {
         zone: &author.zone,
         owner: &author.owner,
         now: author.now,
+        bounds: Default::default(),
     }
 }
 

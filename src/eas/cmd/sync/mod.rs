@@ -234,10 +234,11 @@ fn look(session: &Session, read: &Snapshot, wanted: &Wanted) -> Result<Look, Fai
     }
     let sync = SyncId { collection: id, device: session.device.number };
     let Some(header) = sync.header(read, key)? else { return Ok(Look::Status(step::BAD_KEY)) };
-    let options = match &wanted.options {
+    let mut options = match &wanted.options {
         Some(options) => options.clone(),
         None => Options::decode(&header.options)?,
     };
+    options.filter = content.filter_within(options.filter, &session.bounds);
     let cutoff = state::cutoff(content, options.filter, session.now());
     if header.fresh || header.filter != options.filter || header.cutoff != cutoff {
         let choice = state::choose(session.store(), id, content, cutoff);

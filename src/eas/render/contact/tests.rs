@@ -20,7 +20,14 @@ fn with<T>(version: Version, run: impl FnOnce(&View<'_>) -> T) -> T {
     let body = BodyPreference { kind: 1, ..Default::default() };
     let options = Options { bodies: vec![body], ..Default::default() };
     let owner = Owner::default();
-    run(&View { version, options: &options, zone: &zone, owner: &owner, now: 1_800_000_000 })
+    run(&View {
+        version,
+        options: &options,
+        zone: &zone,
+        owner: &owner,
+        now: 1_800_000_000,
+        bounds: Default::default(),
+    })
 }
 
 fn shown(text: &str, version: Version) -> Element {

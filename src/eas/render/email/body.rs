@@ -6,9 +6,11 @@ use bytes::Bytes;
 
 use crate::eas::render::email::Sink;
 use crate::eas::render::email::class::Class;
+use crate::eas::render::email::own_part;
 use crate::eas::render::email::source::Opened;
 use crate::eas::render::{BodyPreference, Unrenderable, View};
 use crate::eas::version::Version;
+use crate::format::mime::html_to_readable;
 use crate::format::wbxml::{Writer, is_clean_text, retain_clean, tags};
 
 use tags::{air_sync_base as b, email as e, item_operations as io};
@@ -38,8 +40,7 @@ pub fn write(
     sink: &mut Sink<'_>,
 ) -> Result<(), Unrenderable> {
     let options = view.options;
-    let mime = options.mime_support == 2 || options.mime_support == 1 && class.is_secure();
-    let shown = choose(view, opened, mime)?;
+    let shown = choose(view, opened, takes_mime(view, class))?;
     let preview = options.bodies.iter().find(|each| each.kind == shown.kind);
     let preview = preview.or(options.bodies.first()).and_then(|each| each.preview);
     out.open(b::BODY);
@@ -57,23 +58,60 @@ pub fn write(
     }
 }
 
-/// The message's own part of a conversation (MS-ASAIRS 2.2.2.10): all of it, since what it
-/// quotes cannot be told from what it says with certainty.
+/// The message's own part of a conversation, without what it quotes (MS-ASCON 3.1.4.10, MS-ASAIRS
+/// 2.2.2.10); the whole where that cannot be told with certainty.
 fn write_part(
     out: &mut Writer,
     view: &View<'_>,
     opened: &Opened<'_>,
     wanted: &BodyPreference,
 ) -> Result<(), Unrenderable> {
-    let kind = if wanted.kind == PLAIN { PLAIN } else { HTML };
-    let shown = Shown::text(opened, kind, wanted.truncation_size)?;
+    let kind = if wanted.kind == PLAIN || view.bounds.no_html { PLAIN } else { HTML };
+    let text = own_part::of(opened, kind == HTML).map_err(super::failed)?;
+    let characters = wanted.preview.unwrap_or(0).min(255) as usize;
+    let preview = match kind {
+        _ if characters == 0 => String::new(),
+        HTML => first(&html_to_readable(&text), characters),
+        _ => first(&text, characters),
+    };
+    let mut shown = Shown::of(text, kind, within(view, kind, wanted.truncation_size));
+    if shown.cut && wanted.all_or_none {
+        shown.data = None;
+    }
     out.open(b::BODY_PART);
     out.number(b::STATUS, 1);
     out.number(b::TYPE, kind);
     shown.write(out, &mut Sink::Inline);
-    write_preview(out, view, opened, wanted.preview)?;
+    if !preview.is_empty() {
+        out.text(b::PREVIEW, &preview);
+    }
     out.close();
     Ok(())
+}
+
+/// The first characters of a text, on one line.
+fn first(text: &str, characters: usize) -> String {
+    let words = text.split_whitespace().take(characters).collect::<Vec<_>>().join(" ");
+    let start: String = words.chars().take(characters).collect();
+    start.trim_end().to_owned()
+}
+
+/// A size that was asked for, within what the policy lets out.
+fn within(view: &View<'_>, kind: u8, asked: Option<u32>) -> Option<u32> {
+    let most = if kind == HTML { view.bounds.html } else { view.bounds.plain };
+    asked.into_iter().chain(most).min()
+}
+
+/// Whether the message goes out as it is. Where a policy keeps HTML or files from phones, only
+/// what could not be read otherwise does.
+fn takes_mime(view: &View<'_>, class: &Class) -> bool {
+    let secure = class.is_secure();
+    let kept_back = view.bounds.no_html || view.bounds.no_attachments;
+    match view.options.mime_support {
+        1 => secure,
+        2 => secure || !kept_back,
+        _ => false,
+    }
 }
 
 /// The form that goes out: MIME if it is wanted and allowed, else the first preference for the
@@ -82,8 +120,12 @@ fn write_part(
 fn choose(view: &View<'_>, opened: &Opened<'_>, mime: bool) -> Result<Shown, Unrenderable> {
     let options = view.options;
     let mime = options.bodies.iter().filter(|each| mime && each.kind == MIME);
-    let native = if opened.content.is_html() { HTML } else { PLAIN };
-    let texts = || options.bodies.iter().filter(|each| matches!(each.kind, PLAIN | HTML));
+    let no_html = view.bounds.no_html;
+    let native = if opened.content.is_html() && !no_html { HTML } else { PLAIN };
+    let texts = || {
+        let some = options.bodies.iter();
+        some.filter(|each| each.kind == PLAIN || each.kind == HTML && !no_html)
+    };
     let native_first =
         texts().filter(|each| each.kind == native).chain(texts().filter(|e| e.kind != native));
     let mut refused = None;
@@ -94,7 +136,7 @@ fn choose(view: &View<'_>, opened: &Opened<'_>, mime: bool) -> Result<Shown, Unr
         }
         let mut shown = match wanted.kind {
             MIME => Shown::mime(opened, size)?,
-            kind => Shown::text(opened, kind, size)?,
+            kind => Shown::text(view, opened, kind, size)?,
         };
         if !(shown.cut && wanted.all_or_none && wanted.truncation_size.is_some()) {
             return Ok(shown);
@@ -104,29 +146,37 @@ fn choose(view: &View<'_>, opened: &Opened<'_>, mime: bool) -> Result<Shown, Unr
     }
     match refused {
         Some(shown) => Ok(shown),
-        // RTF alone, MIME without permission, or nothing was asked for.
+        // RTF alone, what the policy keeps back, MIME without permission, or nothing was asked for.
         None => {
             let first = options.bodies.first();
             // Who takes MIME shows HTML too.
             let kind = first.map_or(PLAIN, |each| if each.kind == MIME { native } else { PLAIN });
-            Shown::text(opened, kind, first.and_then(|each| each.truncation_size))
+            Shown::text(view, opened, kind, first.and_then(|each| each.truncation_size))
         }
     }
 }
 
 impl Shown {
-    fn text(opened: &Opened<'_>, kind: u8, limit: Option<u32>) -> Result<Shown, Unrenderable> {
+    fn text(
+        view: &View<'_>,
+        opened: &Opened<'_>,
+        kind: u8,
+        limit: Option<u32>,
+    ) -> Result<Shown, Unrenderable> {
         let text = match kind {
             HTML => opened.content.html_text(&opened.source),
             _ => opened.content.plain_text(&opened.source),
         };
-        let mut text = text.map_err(super::failed)?;
+        Ok(Shown::of(text.map_err(super::failed)?, kind, within(view, kind, limit)))
+    }
+
+    fn of(mut text: String, kind: u8, limit: Option<u32>) -> Shown {
         retain_clean(&mut text);
         let full = text.len();
         let end = limit.map_or(full, |limit| text.floor_char_boundary(limit as usize));
         text.truncate(end);
         let cut = end < full;
-        Ok(Shown { kind, data: (end > 0).then(|| text.into_bytes()), full: full as u64, cut })
+        Shown { kind, data: (end > 0).then(|| text.into_bytes()), full: full as u64, cut }
     }
 
     fn mime(opened: &Opened<'_>, limit: Option<u32>) -> Result<Shown, Unrenderable> {
@@ -214,8 +264,7 @@ pub fn write_old(
     class: &Class,
 ) -> Result<(), Unrenderable> {
     let options = view.options;
-    let mime = options.mime_support == 2 || options.mime_support == 1 && class.is_secure();
-    if mime {
+    if takes_mime(view, class) {
         let limit = options.mime_truncation.and_then(mime_truncation);
         let shown = Shown::mime(opened, limit)?;
         out.number(e::MIME_TRUNCATED, u8::from(shown.cut));
@@ -225,7 +274,7 @@ pub fn write_old(
         out.number(e::MIME_SIZE, shown.full);
         return Ok(());
     }
-    let shown = Shown::text(opened, PLAIN, options.truncation.and_then(truncation))?;
+    let shown = Shown::text(view, opened, PLAIN, options.truncation.and_then(truncation))?;
     out.number(e::BODY_TRUNCATED, u8::from(shown.cut));
     if let Some(data) = &shown.data {
         write_data(out, e::BODY, data);

@@ -9,6 +9,7 @@ mod body;
 mod class;
 mod flag;
 pub mod headers;
+mod own_part;
 pub mod source;
 mod stub;
 #[cfg(test)]

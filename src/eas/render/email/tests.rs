@@ -11,6 +11,7 @@ use crate::base::address::EmailAddress;
 use crate::base::clock::Clock;
 use crate::base::id::{AccountId, Uid};
 use crate::domain::message::{FlagNames, Prepared};
+use crate::domain::policy::Bounds;
 use crate::domain::{account, mailbox, message};
 use crate::eas::render::{BodyPreference, Options, Owner};
 use crate::format::wbxml::{self, Element, Tag};
@@ -71,7 +72,14 @@ impl Office {
     }
 
     fn view<'a>(&'a self, version: Version, options: &'a Options) -> View<'a> {
-        View { version, options, zone: &self.zone, owner: &self.owner, now: 1_700_000_000 }
+        View {
+            version,
+            options,
+            zone: &self.zone,
+            owner: &self.owner,
+            now: 1_700_000_000,
+            bounds: Default::default(),
+        }
     }
 
     fn show(&self, message: &Message, version: Version, options: &Options) -> Element {
@@ -289,6 +297,67 @@ fn previews_count_characters() {
     assert_eq!(preview(Version::V14_0, 5), "ä€x ä");
     assert_eq!(preview(Version::V14_0, 230).chars().count(), 230);
     assert_eq!(preview(Version::V12_1, 5), "");
+}
+
+#[test]
+fn a_part_of_a_conversation_is_without_what_it_quotes() {
+    let office = Office::new();
+    let mail = |head: &str| {
+        let text = "Yes, Tuesday.\n\nOn 2026-08-03 Ben <ben@x.example> wrote:\n> When?\n";
+        office.add(&crlf(&format!("{head}Content-Type: text/plain\n\n{text}")))
+    };
+    let part = |kind, preview, size| {
+        let wanted = BodyPreference { kind, preview, truncation_size: size, all_or_none: false };
+        Options { body_parts: vec![wanted], ..body(1, None) }
+    };
+    let answer = mail("Subject: Re: Day\nIn-Reply-To: <1@x.example>\n");
+    let shown = office.show(&answer, Version::V14_1, &part(1, Some(5), None));
+    let of = |shown: &Element, tag| text_of(shown, &[b::BODY_PART, tag]).to_owned();
+    assert_eq!(of(&shown, b::DATA).trim_end(), "Yes, Tuesday.");
+    assert_eq!((of(&shown, b::PREVIEW), of(&shown, b::STATUS)), ("Yes,".into(), "1".into()));
+    assert!(text_of(&shown, &[b::BODY, b::DATA]).contains("When?"), "the body is whole");
+    let cut = office.show(&answer, Version::V16_1, &part(1, None, Some(3)));
+    assert_eq!((of(&cut, b::DATA), of(&cut, b::TRUNCATED)), ("Yes".into(), "1".into()));
+    assert_eq!(of(&cut, b::ESTIMATED_DATA_SIZE), "13");
+    // What is forwarded is the message, and so is what answers nothing.
+    for head in ["Subject: Fwd: Day\nIn-Reply-To: <1@x.example>\n", "Subject: Day\n"] {
+        let shown = office.show(&mail(head), Version::V14_1, &part(2, None, None));
+        assert!(of(&shown, b::DATA).contains("When?"), "{head}");
+    }
+}
+
+#[test]
+fn a_policy_bounds_what_is_shown() {
+    let office = Office::new();
+    let message = office.add(&crlf(HTML_LETTER));
+    let show = |version, options: &Options, bounds: Bounds| {
+        let mut out = Writer::new();
+        out.open(tags::air_sync::APPLICATION_DATA);
+        let view = View { bounds, ..office.view(version, options) };
+        render(&mut out, &office.store.read(), office.inbox, &message, &view).unwrap();
+        out.close();
+        wbxml::decode(&Bytes::from(out.finish())).unwrap()
+    };
+    let of = |shown: &Element, tag| text_of(shown, &[b::BODY, tag]).to_owned();
+    let text_only = Bounds { no_html: true, ..Bounds::default() };
+    for kind in [2, 4] {
+        let shown = show(Version::V14_1, &body(kind, None), text_only);
+        assert_eq!((of(&shown, b::TYPE), of(&shown, b::DATA)), ("1".into(), "Hello you".into()));
+    }
+    let old = Options { mime_support: 2, ..Options::default() };
+    assert!(!show(Version::V2_5, &old, text_only).has(e::MIME_DATA));
+    let small = Bounds { plain: Some(4), html: Some(8), ..Bounds::default() };
+    for (kind, asked, data) in
+        [(1, None, "Hell"), (1, Some(2), "He"), (2, Some(100), "<p>Hello"), (2, Some(3), "<p>")]
+    {
+        let shown = show(Version::V12_1, &body(kind, asked), small);
+        assert_eq!((of(&shown, b::DATA).as_str(), of(&shown, b::TRUNCATED).as_str()), (data, "1"));
+    }
+    // Files are listed, but no longer slip out with the whole message.
+    let without = Bounds { no_attachments: true, ..Bounds::default() };
+    let shown = show(Version::V14_1, &body(4, None), without);
+    assert_eq!(of(&shown, b::TYPE), "2");
+    assert_eq!(shown.child(b::ATTACHMENTS).unwrap().children.len(), 3);
 }
 
 #[test]

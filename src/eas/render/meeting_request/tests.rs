@@ -23,7 +23,14 @@ fn message(method: &str, lines: &str) -> Series {
 fn shown(message: &Series, held: Option<&Series>, version: Version) -> Element {
     let (options, owner) = (Options::default(), Owner::default());
     let zone = tz::by_name("Europe/Berlin").unwrap();
-    let view = View { version, options: &options, zone: &zone, owner: &owner, now: NOW };
+    let view = View {
+        version,
+        options: &options,
+        zone: &zone,
+        owner: &owner,
+        now: NOW,
+        bounds: Default::default(),
+    };
     let mut out = Writer::new();
     write(&mut out, message, held, &view);
     wbxml::decode(&Bytes::from(out.finish())).unwrap()

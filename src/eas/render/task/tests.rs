@@ -23,7 +23,14 @@ fn with_view<T>(version: Version, f: impl FnOnce(&View<'_>) -> T) -> T {
     let (options, owner) = (Options::default(), Owner::default());
     let zone = TimeZone::get("Europe/Berlin").unwrap();
     let now = 1_790_000_000;
-    f(&View { version, options: &options, zone: &zone, owner: &owner, now })
+    f(&View {
+        version,
+        options: &options,
+        zone: &zone,
+        owner: &owner,
+        now,
+        bounds: Default::default(),
+    })
 }
 
 fn shown(

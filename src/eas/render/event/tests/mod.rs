@@ -44,7 +44,14 @@ pub(super) fn with_bodies<T>(
     let body = |kind: &u8| BodyPreference { kind: *kind, ..Default::default() };
     let options = Options { bodies: kinds.iter().map(body).collect(), ..Default::default() };
     let owner = Owner { address: "anna@office.test".into(), name: "Anna".into() };
-    run(&View { version, options: &options, zone: &zone("Europe/Berlin"), owner: &owner, now: NOW })
+    run(&View {
+        version,
+        options: &options,
+        zone: &zone("Europe/Berlin"),
+        owner: &owner,
+        now: NOW,
+        bounds: Default::default(),
+    })
 }
 
 pub(super) fn el(tag: Tag, text: &str) -> Element {
