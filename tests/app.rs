@@ -441,6 +441,55 @@ fn the_sample_office_opens_and_ends() {
     assert!(!dir.exists(), "its directory is removed");
 }
 
+#[test]
+fn the_offices_address_book_is_kept_listed_and_carried_along() {
+    let office = Office::set_up();
+    let server = office.serve(&[]);
+    let file = office.dir.path().join("suppliers.vcf");
+    let card = |uid: &str, name: &str, mail: &str| {
+        format!(
+            "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{uid}\r\nFN:{name}\r\nEMAIL:{mail}\r\nTEL:030 5550181\r\nEND:VCARD\r\n"
+        )
+    };
+    let bring = |cards: &[String]| {
+        std::fs::write(&file, cards.concat()).unwrap();
+        office.succeed(&format!("import vcf office {}", file.display()), "");
+    };
+    bring(&[card("1", "Jörg Weiß", "weiss@haus.example"), card("2", "Taxi", "")]);
+    bring(&[card("1", "Jörg Weiß", "weiss@neu.example")]);
+    let list = |office: &Office| -> Vec<String> {
+        let lines = office.json("book list");
+        lines
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|line| format!("{} {}", line["name"], line["email"]))
+            .collect()
+    };
+    let both = ["\"Jörg Weiß\" \"weiss@neu.example\"", "\"Taxi\" \"\""];
+    assert_eq!(list(&office), both);
+    assert!(office.succeed("book list weiss", "").contains("weiss@neu.example"));
+    assert_eq!(office.succeed("book list nobody", ""), "none\n");
+    let out = office.dir.path().join("out");
+    office.succeed(&format!("export office {}", out.display()), "");
+    assert_eq!(entries_below(&out), 2);
+    // It belongs to no account: nobody is listed, and nobody can be it.
+    assert!(!office.succeed("user list", "").contains("office "));
+    let elsewhere = office.fail(&format!("import vcf office {} --into X", file.display()));
+    assert!(elsewhere.contains("one address book"), "{elsewhere}");
+    let saved = office.dir.path().join("saved");
+    office.succeed(&format!("backup {}", saved.display()), "");
+    office.succeed("book remove weiss@neu.example", "");
+    assert_eq!(list(&office), both[1..]);
+    assert!(office.fail("book remove weiss@neu.example").contains("weiss@neu.example"));
+    office.succeed("check", "");
+    drop(server);
+    let again = Office::new();
+    again.succeed(&format!("restore {}", saved.display()), "");
+    assert_eq!(list(&again), both);
+    again.succeed("check", "");
+}
+
 /// Entries in the files of an export.
 fn entries_below(dir: &Path) -> usize {
     let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());

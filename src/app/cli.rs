@@ -60,6 +60,9 @@ Example:
     /// Addresses that pass mail on to several.
     #[command(subcommand)]
     Group(Group),
+    /// The office's address book: people outside whom everybody finds.
+    #[command(subcommand)]
+    Book(Book),
     /// Domains that mail is taken for.
     #[command(subcommand)]
     Domain(Domain),
@@ -80,9 +83,10 @@ Example:
 The directory gets one maildir for each mailbox; kontor import maildir reads it back.
 
 Example:
-  kontor export ben@office.example /tmp/ben")]
+  kontor export ben@office.example /tmp/ben
+  kontor export office /tmp/office")]
     Export {
-        /// The account.
+        /// The account; `office` is the office's address book.
         email: String,
         /// A directory that does not exist yet, or is empty.
         dir: PathBuf,
@@ -254,6 +258,31 @@ Example:
 }
 
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Phones and programs find these people when a name or address is typed. A card with the address
+of an account adds to it what the account lacks: telephone, title, office, picture.
+
+Examples:
+  kontor import vcf office suppliers.vcf        # a UID that is there already is replaced
+  kontor book list lang
+  kontor book remove b.lang@papier-lang.example
+  kontor export office /tmp/office")]
+pub enum Book {
+    /// List the entries.
+    List {
+        /// Only those that fit this, as people type it.
+        text: Option<String>,
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// Remove the cards that have this address, or else this name.
+    Remove {
+        /// Address or name.
+        who: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub enum Domain {
     /// Take mail for a domain.
     Add {
@@ -298,7 +327,7 @@ pub enum Import {
 
 #[derive(Args, Clone, Debug)]
 pub struct Source {
-    /// The account.
+    /// The account; with vcf, `office` is the office's address book.
     pub email: String,
     /// The file or directory.
     pub path: PathBuf,

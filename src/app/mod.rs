@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use cli::{Alias, Check, CheckWhat, Cli, Command, Domain, Group, Import, Queue, User};
+use cli::{Alias, Book, Check, CheckWhat, Cli, Command, Domain, Group, Import, Queue, User};
 use config::Config;
 use control::{Door, Failure, Reply, Request};
 use import::entries::EntryKind;
@@ -130,6 +130,10 @@ fn request(command: Command) -> Result<(Request, bool), Failure> {
         Command::Group(Group::Add { group, members }) => Request::GroupAdd { group, members },
         Command::Group(Group::List(listing)) => return Ok((Request::GroupList, listing.json)),
         Command::Group(Group::Remove { group, members }) => Request::GroupRemove { group, members },
+        Command::Book(Book::List { text, listing }) => {
+            return Ok((Request::BookList { text }, listing.json));
+        }
+        Command::Book(Book::Remove { who }) => Request::BookRemove { who },
         Command::Domain(Domain::Add { domain, catch_all }) => {
             Request::DomainAdd { domain, catch_all }
         }

@@ -56,6 +56,7 @@ fn as_json(reply: &Reply) -> io::Result<String> {
         Reply::Aliases(lines) => serde_json::to_value(lines),
         Reply::Groups(lines) => serde_json::to_value(lines),
         Reply::Domains(lines) => serde_json::to_value(lines),
+        Reply::Book(lines) => serde_json::to_value(lines),
         Reply::Devices(lines) => serde_json::to_value(lines),
         Reply::Device(detail) => serde_json::to_value(detail),
         Reply::DeviceLog(lines) => serde_json::to_value(lines),
@@ -94,6 +95,12 @@ fn as_text(reply: &Reply) -> String {
             lines.iter().map(|line| {
                 let unknown = line.catch_all.clone().unwrap_or_else(|| "refused".into());
                 vec![line.domain.clone(), unknown]
+            }),
+        ),
+        Reply::Book(lines) => table(
+            &["Name", "E-mail", "Telephone", "Mobile", "Company", "Title"],
+            lines.iter().cloned().map(|line| {
+                vec![line.name, line.email, line.phone, line.mobile, line.company, line.title]
             }),
         ),
         Reply::Devices(lines) => devices::devices(lines),

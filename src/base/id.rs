@@ -53,6 +53,11 @@ number! {
     KeywordId(u16)
 }
 
+impl AccountId {
+    /// What belongs to the office and to no person: its address book. Accounts count from 1.
+    pub const OFFICE: AccountId = AccountId(0);
+}
+
 /// A collection of an account: a mailbox now, calendars and address books later.
 /// Carries its owner, so that it names the collection fully.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

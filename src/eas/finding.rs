@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::base::id::{AccountId, MailboxId};
 use crate::domain::mailbox::SEPARATOR;
-use crate::domain::people::{People, Person};
+use crate::domain::people::{Books, People, Person};
 use crate::domain::search::{Found, Wanted, mail};
 use crate::eas::answer::{Failure, common};
 use crate::eas::folder::Content;
@@ -140,15 +140,7 @@ pub fn write_people(
     for person in people {
         out.open(result);
         out.open(properties);
-        let name = if person.name.is_empty() { &person.address } else { &person.name };
-        out.text(g::DISPLAY_NAME, name);
-        out.text(g::ALIAS, person.address.split('@').next().unwrap_or_default());
-        // A name's last word is the family's, as far as one can tell.
-        if let Some((first, last)) = person.name.trim().rsplit_once(' ') {
-            out.text(g::FIRST_NAME, first.trim());
-            out.text(g::LAST_NAME, last);
-        }
-        out.text(g::EMAIL_ADDRESS, &person.address);
+        write_person(out, person);
         if let Some(pictures) = &pictures {
             let picture = person.photo(read)?;
             write_picture(out, picture.as_deref(), pictures, &mut sent);
@@ -157,6 +149,34 @@ pub fn write_people(
         out.close();
     }
     Ok(())
+}
+
+/// Whatever is known, in the schema's order (MS-ASCMD 2.2.3.135).
+fn write_person(out: &mut Writer, person: &Person) {
+    let details = &person.details;
+    let name = if person.name.is_empty() { &person.address } else { &person.name };
+    // A name's last word is the family's, as far as one can tell.
+    let split = person.name.trim().rsplit_once(' ').unwrap_or_default();
+    let (first, last) = match (details.first_name.as_str(), details.last_name.as_str()) {
+        ("", "") => (split.0.trim(), split.1),
+        given => given,
+    };
+    let properties = [
+        (g::DISPLAY_NAME, name.as_str()),
+        (g::PHONE, &details.phone),
+        (g::OFFICE, &details.office),
+        (g::TITLE, &details.title),
+        (g::COMPANY, &details.company),
+        (g::ALIAS, person.address.split('@').next().unwrap_or_default()),
+        (g::FIRST_NAME, first),
+        (g::LAST_NAME, last),
+        (g::HOME_PHONE, &details.home_phone),
+        (g::MOBILE_PHONE, &details.mobile),
+        (g::EMAIL_ADDRESS, &person.address),
+    ];
+    for (tag, text) in properties.into_iter().filter(|(_, text)| !text.is_empty()) {
+        out.text(tag, text);
+    }
 }
 
 /// 1 with the picture, 173 without one, 174 too large, 175 too many (MS-ASCMD 2.2.3.177.13).
@@ -176,8 +196,13 @@ fn write_picture(out: &mut Writer, picture: Option<&[u8]>, wanted: &Pictures, se
     out.close();
 }
 
-/// Looks people up in the office's address list by the beginnings of their names and addresses.
-pub fn people(read: &impl Read, typed: &str, limit: usize) -> Result<Vec<Person>, Failure> {
-    let list = People::of_office(read)?;
+/// Looks people up in the office's address list.
+pub fn people(
+    read: &impl Read,
+    books: &Books,
+    typed: &str,
+    limit: usize,
+) -> Result<Vec<Person>, Failure> {
+    let list = People::of_office(read, books)?;
     Ok(list.list(typed).into_iter().take(limit).cloned().collect())
 }

@@ -84,6 +84,7 @@ pub struct Front {
     synced: cmd::Remembered,
     orders: Arc<waiting::Orders>,
     pinged: cmd::Watched,
+    books: crate::domain::people::Books,
 }
 
 impl Front {
@@ -98,6 +99,7 @@ impl Front {
             synced: cmd::Remembered::default(),
             orders: Arc::default(),
             pinged: cmd::Watched::default(),
+            books: Default::default(),
         })
     }
 

@@ -25,6 +25,9 @@ pub use server::Socket;
 /// The socket's name in the data directory.
 pub const SOCKET: &str = "kontor.sock";
 
+/// Names the office's address book where an account's address stands otherwise.
+pub const OFFICE: &str = "office";
+
 /// What can be asked. Passwords are in it, so it has no `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
@@ -80,6 +83,12 @@ pub enum Request {
     DomainRemove {
         domain: String,
     },
+    BookList {
+        text: Option<String>,
+    },
+    BookRemove {
+        who: String,
+    },
     Device(DeviceRequest),
     Policy(PolicyRequest),
     QueueList,
@@ -91,12 +100,14 @@ pub enum Request {
     },
     /// The payload is the entries' texts, one behind the other.
     BringEntries {
+        /// An account's address, or [`OFFICE`].
         email: String,
         into: Option<String>,
         entries: Vec<BroughtEntry>,
     },
     /// Answers with [`Item::Mailbox`] and [`Item::Message`], then with [`Item::File`].
     Export {
+        /// An account's address, or [`OFFICE`].
         email: String,
     },
     /// Answers with [`Item::Data`].
@@ -162,6 +173,7 @@ pub enum Reply {
     Aliases(Vec<AliasLine>),
     Groups(Vec<GroupLine>),
     Domains(Vec<DomainLine>),
+    Book(Vec<BookLine>),
     Devices(Vec<DeviceLine>),
     Device(Box<DeviceDetail>),
     DeviceLog(Vec<LogLine>),
@@ -201,6 +213,17 @@ pub struct GroupLine {
 pub struct DomainLine {
     pub domain: String,
     pub catch_all: Option<String>,
+}
+
+/// An entry of the office's address book.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BookLine {
+    pub name: String,
+    pub email: String,
+    pub phone: String,
+    pub mobile: String,
+    pub company: String,
+    pub title: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use super::{DOMAIN, PEOPLE, Person};
 use crate::base::clock::UnixTime;
 use crate::base::id::AccountId;
 use crate::domain::item::{self, Text};
+use crate::domain::people::office;
 use crate::domain::{self, collection, contact};
 use crate::format::ical::{self, Component, Series};
 use crate::format::vcard::Card;
@@ -33,6 +34,20 @@ const OUTSIDE: [(&str, &str, &str, &str, &str); 8] = [
     ("Henrik Dahl", "henrik@dahl-bau.example", "+47 22 555016", "Dahl Bau", "Site manager"),
     ("Amina Yusuf", "amina@steuer.example", "+49 30 5550127", "Steuerbüro Yusuf", "Tax adviser"),
     ("Greta Lindqvist", "greta@bokhandel.example", "+46 8 5550163", "Bokhandeln", ""),
+];
+
+/// Those whom everybody needs, in the office's address book.
+const SUPPLIERS: [(&str, &str, &str, &str, &str); 4] = [
+    ("Copier service", "service@kopier-dienst.example", "+49 30 5550170", "Kopierdienst Nord", ""),
+    (
+        "Jörg Weiß",
+        "weiss@hausverwaltung.example",
+        "+49 30 5550181",
+        "Hausverwaltung Weiß",
+        "Caretaker",
+    ),
+    ("Taxi", "", "+49 30 5550100", "Taxi Mitte", ""),
+    ("Lucía Ferreira", "ferreira@it-hilfe.example", "+49 30 5550166", "IT-Hilfe", "Technician"),
 ];
 
 /// What stands in calendars: days from today, start (minutes of the day; `None` is all day),
@@ -95,6 +110,28 @@ pub(super) fn fill(
     Ok(())
 }
 
+/// Fills the office's address book: suppliers, and the telephones of the office's own people.
+pub(super) fn fill_office(tx: &mut Tx<'_>) -> Result<(), domain::Error> {
+    let book = office::book_or_new(tx)?;
+    let numbers: Vec<String> = (0..PEOPLE.len()).map(|at| format!("+49 30 55502{at:02}")).collect();
+    let own = PEOPLE.iter().zip(&numbers).map(|(person, number)| {
+        (
+            person.name,
+            format!("{}@{DOMAIN}", person.login),
+            number.as_str(),
+            "The sample office",
+            "",
+        )
+    });
+    let outside = SUPPLIERS.iter().map(|(name, mail, telephone, firm, title)| {
+        (*name, (*mail).to_owned(), *telephone, *firm, *title)
+    });
+    for text in cards("office", own.chain(outside)) {
+        item::add(tx, book, text)?;
+    }
+    Ok(())
+}
+
 /// Colleagues and people outside.
 fn contacts(owner: &Person) -> impl Iterator<Item = Text> {
     let own = owner.login;
@@ -105,13 +142,25 @@ fn contacts(owner: &Person) -> impl Iterator<Item = Text> {
     let outside = OUTSIDE.iter().map(|(name, mail, telephone, firm, title)| {
         (*name, (*mail).to_owned(), *telephone, *firm, *title)
     });
-    colleagues.chain(outside).filter_map(move |(name, mail, telephone, firm, title)| {
+    cards(own, colleagues.chain(outside))
+}
+
+/// Cards of people: name, address, telephone, firm, what they do.
+fn cards<'p>(
+    own: &'p str,
+    people: impl Iterator<Item = (&'p str, String, &'p str, &'p str, &'p str)>,
+) -> impl Iterator<Item = Text> {
+    people.filter_map(move |(name, mail, telephone, firm, title)| {
         let (first, last) = name.rsplit_once(' ').unwrap_or(("", name));
         let mut text = format!(
             "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:{own}-{mail}\r\nFN:{name}\r\nN:{last};{first};;;\r\n\
-             EMAIL;TYPE=work:{mail}\r\nORG:{firm}\r\n"
+             ORG:{firm}\r\n"
         );
-        for (property, value) in [("TEL;TYPE=\"work,voice\"", telephone), ("TITLE", title)] {
+        for (property, value) in [
+            ("EMAIL;TYPE=work", mail.as_str()),
+            ("TEL;TYPE=\"work,voice\"", telephone),
+            ("TITLE", title),
+        ] {
             if !value.is_empty() {
                 text += &format!("{property}:{value}\r\n");
             }

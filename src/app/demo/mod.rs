@@ -169,6 +169,7 @@ fn fill(store: &Store, now: UnixTime) -> Result<(), Failure> {
         let Some(id) = people.get(&local(person.login)?.canonical()).copied() else { continue };
         store.write_blocking(move |tx| groupware::fill(tx, id, person, now))?;
     }
+    store.write_blocking(groupware::fill_office)?;
     let letters = letters::all().map_err(Failure)?;
     let midnight = now - now.rem_euclid(86_400);
     let sent_at = |letter: &Letter| {

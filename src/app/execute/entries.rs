@@ -1,11 +1,12 @@
 //! Calendars and address books in and out by files: the server's side.
 
-use super::super::control::{BroughtEntry, BroughtLine, Failure, Item, Outlet, Reply};
-use super::{Context, account_of};
+use super::super::control::{BookLine, BroughtEntry, BroughtLine, Failure, Item, Outlet, Reply};
+use super::{Context, holder_of};
 use crate::base::id::{AccountId, MailboxId};
 use crate::base::zone;
 use crate::domain::calendar::{self, Sends};
 use crate::domain::item::{self, Text};
+use crate::domain::people::{Books, People, Person, office};
 use crate::domain::{self, collection, contact};
 use crate::eas::render::{event, task};
 use crate::format::ical::{self, Component, Series};
@@ -21,7 +22,7 @@ pub(super) fn bring(
     entries: Vec<BroughtEntry>,
     payload: Vec<u8>,
 ) -> Result<Reply, Failure> {
-    let account = account_of(&context.store.read(), email)?.id;
+    let account = holder_of(&context.store.read(), email)?;
     let mut line = BroughtLine::default();
     let (mut at, mut ready) = (0, Vec::new());
     for entry in entries {
@@ -113,12 +114,50 @@ fn target(
     kind: CollectionKind,
     into: Option<&str>,
 ) -> Result<MailboxId, domain::Error> {
+    if account == AccountId::OFFICE {
+        return match (kind, into) {
+            (CollectionKind::Contacts, None) => office::book_or_new(tx),
+            _ => {
+                Err(domain::Error::Invalid("the office keeps one address book, of contacts".into()))
+            }
+        };
+    }
     let Some(name) = into else { return Ok(collection::default(tx, account, kind)?.id) };
     let named = |each: &Collection| each.kind == kind && each.name == name;
     match tx.collections(account)?.into_iter().find(named) {
         Some(found) => Ok(found.id),
         None => Ok(collection::create(tx, account, kind, name)?.id),
     }
+}
+
+/// The office's address book, or those in it who fit a text.
+pub(super) fn list_book(store: &Store, text: Option<&str>) -> Result<Reply, Failure> {
+    let (read, books) = (store.read(), Books::default());
+    let found = match text {
+        None => office::list(&read, &books)?,
+        Some(text) => People::of_book(&read, &books)?.list(text).into_iter().cloned().collect(),
+    };
+    let line = |person: Person| BookLine {
+        name: person.name,
+        email: person.address,
+        phone: person.details.phone,
+        mobile: person.details.mobile,
+        company: person.details.company,
+        title: person.details.title,
+    };
+    let mut lines: Vec<BookLine> = found.into_iter().map(line).collect();
+    if text.is_none() {
+        lines.sort_by_cached_key(|line| line.name.to_lowercase());
+    }
+    Ok(Reply::Book(lines))
+}
+
+pub(super) fn remove_from_book(store: &Store, who: String) -> Result<Reply, Failure> {
+    let name = who.clone();
+    let count = store.write_blocking(move |tx| office::remove(tx, &who));
+    let count = count.map_err(|error| super::named(error, &format!("\"{name}\"")))?;
+    let cards = if count == 1 { "card was" } else { "cards were" };
+    Ok(Reply::Done(format!("{count} {cards} removed.")))
 }
 
 /// Gives out each calendar, task list and notes as one .ics, each address book as one .vcf;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::super::control::{Brought, BroughtLine, Failure, Item, Outlet, Reply};
-use super::{Context, account_of};
+use super::{Context, account_of, holder_of};
 use crate::base::clock::UnixTime;
 use crate::base::id::{AccountId, KeywordId, MailboxId};
 use crate::domain::message::{self, FlagNames, KEYWORD_MAX, Prepared};
@@ -131,7 +131,7 @@ pub(super) fn export(
 ) -> Result<Reply, Failure> {
     let (account, mut mailboxes, keywords) = {
         let read = store.read();
-        let account = account_of(&read, email)?.id;
+        let account = holder_of(&read, email)?;
         (account, read.mailboxes(account)?, read.keywords(account)?)
     };
     mailboxes.sort_by(|a, b| a.name.cmp(&b.name));

@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 pub use people::require_strong;
 
-use super::control::{Failure, Outlet, Reply, Request};
+use super::control::{Failure, OFFICE, Outlet, Reply, Request};
 use crate::base::address::EmailAddress;
+use crate::base::id::AccountId;
 use crate::base::limits::Limits;
 use crate::domain::{self, account, server};
 use crate::store::rows::account::Account;
@@ -57,6 +58,8 @@ pub fn execute(
         Request::DomainAdd { domain, catch_all } => people::add_domain(store, domain, catch_all),
         Request::DomainList => people::list_domains(store),
         Request::DomainRemove { domain } => people::remove_domain(store, domain),
+        Request::BookList { text } => entries::list_book(store, text.as_deref()),
+        Request::BookRemove { who } => entries::remove_from_book(store, who),
         Request::Device(request) => devices::run(store, request),
         Request::Policy(request) => policies::run(store, request),
         Request::QueueList => upkeep::list_queue(store),
@@ -83,6 +86,14 @@ fn address(text: &str) -> Result<EmailAddress, domain::Error> {
 }
 
 /// The account of an address, or a sentence that names the address.
+/// The account of an address, or whose the office's address book is.
+fn holder_of(read: &impl Read, email: &str) -> Result<AccountId, domain::Error> {
+    match email {
+        OFFICE => Ok(AccountId::OFFICE),
+        email => Ok(account_of(read, email)?.id),
+    }
+}
+
 fn account_of(read: &impl Read, email: &str) -> Result<Account, domain::Error> {
     account::find(read, &address(email)?).map_err(|error| named(error, email))
 }

@@ -98,7 +98,7 @@ fn find_people(
     });
     let typed = query.text_of(t::FREE_TEXT).unwrap_or(query.text());
     let read = session.read();
-    let people = finding::people(&read, typed, RESULTS_END)?;
+    let people = finding::people(&read, &session.front.books, typed, RESULTS_END)?;
     out.number(t::STATUS, SUCCESS);
     let told = people.get(..limit.min(people.len())).unwrap_or_default();
     finding::write_people(out, &read, told, pictures, (t::RESULT, t::PROPERTIES))?;

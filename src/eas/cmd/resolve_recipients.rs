@@ -72,7 +72,7 @@ fn answer(session: &Session) -> Result<Answer, Failure> {
     }
     let mut wanted = Wanted::read(session, request.child(t::OPTIONS))?;
     let read = session.read();
-    let people = People::read(&read, session.account.id)?;
+    let people = People::read(&read, &session.front.books, session.account.id)?;
     let zone = &session.front.settings.zone;
     let mut out = Writer::new();
     out.open(t::RESOLVE_RECIPIENTS);

@@ -130,3 +130,93 @@ async fn a_certificate_that_nobody_knows_is_not_trusted() {
         answer.all(v::CERTIFICATE).filter_map(|each| each.text_of(v::STATUS)).collect();
     assert_eq!((answer.text_of(v::STATUS), said), (Some("1"), vec!["4", "10"]));
 }
+
+/// Names of a Search in the address list, and the properties of the first.
+async fn search(office: &Office, typed: &str) -> (Vec<String>, Option<Element>) {
+    use wbxml::tags::{gal, search as s};
+    let phone = office.phone("A", Version::V14_1);
+    let store = vec![text(s::NAME, "GAL"), text(s::QUERY, typed)];
+    let request = tree(s::SEARCH, vec![tree(s::STORE, store)]);
+    let answer = phone.call(Command::Search, Some(&request)).await.unwrap().unwrap();
+    let store = answer.child(s::RESPONSE).unwrap().child(s::STORE).unwrap().clone();
+    let found: Vec<Element> =
+        store.all(s::RESULT).filter_map(|each| each.child(s::PROPERTIES).cloned()).collect();
+    let name = |each: &Element| each.text_of(gal::DISPLAY_NAME).unwrap().to_owned();
+    (found.iter().map(name).collect(), found.first().cloned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_offices_address_book_is_everybodys() {
+    use crate::domain::people::office as book;
+    use wbxml::tags::gal;
+    let office = office();
+    assert!(search(&office, "weiss").await.0.is_empty());
+    let put = |card: &'static str| {
+        office.write(move |tx| {
+            let to = book::book_or_new(tx)?;
+            let text = contact::text(&Card::parse(card).unwrap());
+            match item::with_uid(
+                tx,
+                crate::base::id::AccountId::OFFICE,
+                CollectionKind::Contacts,
+                &text.uid,
+            )?
+            .first()
+            {
+                Some((of, uid)) => item::change(tx, *of, *uid, text),
+                None => item::add(tx, to, text),
+            }
+        });
+    };
+    put("BEGIN:VCARD\r\nVERSION:4.0\r\nUID:w\r\nFN:Jörg Weiß\r\nN:Weiß;Jörg;;;\r\n\
+         EMAIL:weiss@haus.example\r\nORG:Hausverwaltung Süd\r\nTITLE:Caretaker\r\n\
+         TEL;TYPE=\"work,voice\":+49 (30) 555-0181\r\nEND:VCARD\r\n");
+    for typed in
+        ["weiss", "WEIẞ", "Joerg", "jorg w", "jörg", "hausverw", "süd", "030 5550", "haus.ex"]
+    {
+        assert_eq!(search(&office, typed).await.0, ["Jörg Weiß"], "{typed}");
+    }
+    assert!(search(&office, "eiß").await.0.is_empty());
+    let shown = search(&office, "weiss").await.1.unwrap();
+    let of = |tag| shown.text_of(tag);
+    assert_eq!(of(gal::PHONE), Some("+49 (30) 555-0181"));
+    assert_eq!((of(gal::TITLE), of(gal::COMPANY)), (Some("Caretaker"), Some("Hausverwaltung Süd")));
+    assert_eq!((of(gal::FIRST_NAME), of(gal::LAST_NAME)), (Some("Jörg"), Some("Weiß")));
+    // A card with a colleague's address tells more about the colleague, and is no second one.
+    put("BEGIN:VCARD\r\nVERSION:4.0\r\nUID:b\r\nFN:Mr Ben\r\nEMAIL:Ben@office.example\r\n\
+         TEL;TYPE=cell:0171 555\r\nPHOTO:data:image/png;base64,iVBORw==\r\nEND:VCARD\r\n");
+    let (names, shown) = search(&office, "ben").await;
+    assert_eq!(names, ["Ben Müller", "Benno Müller"]);
+    assert_eq!(shown.unwrap().text_of(gal::MOBILE_PHONE), Some("0171 555"));
+    let picture = tree(r::PICTURE, vec![text(r::MAX_SIZE, "100")]);
+    let found = resolve(&office, &["ben@office.example"], vec![picture]).await;
+    let picture = found[0].child(r::RECIPIENT).unwrap().child(r::PICTURE).unwrap();
+    assert_eq!(picture.text_of(r::DATA), Some("iVBORw=="));
+    // What changes is found at once; what is removed is not.
+    put(
+        "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:w\r\nFN:Ute Weiß\r\nEMAIL:ute@haus.example\r\nEND:VCARD\r\n",
+    );
+    assert_eq!(search(&office, "weiß").await.0, ["Ute Weiß"]);
+    assert_eq!(resolve(&office, &["ute weiss"], Vec::new()).await[0].text_of(r::STATUS), Some("1"));
+    assert_eq!(office.write(|tx| book::remove(tx, "UTE@haus.example")), 1);
+    assert!(search(&office, "weiß").await.0.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_meant_most_comes_first() {
+    use crate::domain::people::office as book;
+    let office = office();
+    office.write(|tx| {
+        let to = book::book_or_new(tx)?;
+        for name in ["Tom Muller", "Anna", "Müller", "Anna Muster", "Mueller & Co"] {
+            let card =
+                format!("BEGIN:VCARD\r\nVERSION:4.0\r\nUID:{name}\r\nFN:{name}\r\nEND:VCARD\r\n");
+            item::add(tx, to, contact::text(&Card::parse(&card).unwrap()))?;
+        }
+        Ok(())
+    });
+    let all = ["Müller", "Mueller & Co", "Ben Müller", "Benno Müller", "Tom Muller"];
+    assert_eq!(search(&office, "müller").await.0, all);
+    // The account Anna, then those of the book.
+    assert_eq!(search(&office, "anna").await.0, ["Anna", "Anna", "Anna Muster"]);
+}

@@ -62,7 +62,7 @@ async fn search(
                 max_pictures: wanted.parse_of(t::MAX_PICTURES),
             });
             let read = session.read();
-            let people = finding::people(&read, query.text(), RESULTS_END)?;
+            let people = finding::people(&read, &session.front.books, query.text(), RESULTS_END)?;
             let page = finding::page(&people, &range);
             out.number(t::STATUS, SUCCESS);
             let told = people.get(page.clone()).unwrap_or_default();

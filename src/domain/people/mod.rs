@@ -1,0 +1,308 @@
+//! People that somebody of an account may mean: the office's address list (accounts, groups, and
+//! the office's address book), and the account's own contacts.
+
+mod book;
+mod names;
+pub mod office;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+pub use book::Books;
+
+use crate::base::address::EmailAddress;
+use crate::base::id::{AccountId, MailboxId, Uid};
+use crate::domain::{Result, directory};
+use crate::format::vcard::{Card, Photo, decode_photo};
+use crate::store::Read;
+use crate::store::rows::account::AddressRow;
+use book::Book;
+
+/// Words of a question that are looked at; nobody types more.
+const WORDS_MAX: usize = 16;
+
+/// Somebody, or a group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Person {
+    pub name: String,
+    /// Empty for a card without one.
+    pub address: String,
+    pub source: Source,
+    pub details: Details,
+    card: Option<(MailboxId, Uid)>,
+    /// The address as addresses are compared; empty if it is none.
+    key: String,
+    /// The folded words of the name and the address, and what else is looked through in lists.
+    words: String,
+    more: String,
+    digits: Vec<String>,
+}
+
+/// What a card says beside the name; empty where it says nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Details {
+    pub phone: String,
+    pub mobile: String,
+    pub home_phone: String,
+    pub office: String,
+    pub title: String,
+    pub company: String,
+    pub first_name: String,
+    pub last_name: String,
+}
+
+/// Where somebody was found.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Source {
+    /// In the office's address list: an account, a group, a card of the office's address book.
+    Office,
+    /// Among the account's contacts.
+    Contacts,
+}
+
+impl Person {
+    fn new(
+        name: String,
+        address: String,
+        source: Source,
+        details: Details,
+        card: Option<(MailboxId, Uid)>,
+    ) -> Person {
+        let mut person = Person {
+            words: words_of(&[&name, local_part(&address)]),
+            more: String::new(),
+            digits: Vec::new(),
+            card,
+            key: canonical(&address).unwrap_or_default(),
+            name,
+            address,
+            source,
+            details: Details::default(),
+        };
+        person.describe(details, card);
+        person
+    }
+
+    /// Takes over what a card says.
+    fn describe(&mut self, details: Details, card: Option<(MailboxId, Uid)>) {
+        // What is behind the `@` is the same for the whole office, and says nothing there.
+        let domain = match self.card {
+            Some(_) => self.address.split_once('@').map_or("", |(_, domain)| domain),
+            None => "",
+        };
+        self.more = words_of(&[&details.company, domain]);
+        let numbers = [&details.phone, &details.mobile, &details.home_phone].into_iter();
+        self.digits = numbers.filter_map(|number| names::digits(number)).collect();
+        self.details = details;
+        self.card = card;
+    }
+
+    /// The picture of a card.
+    pub fn photo(&self, read: &impl Read) -> Result<Option<Vec<u8>>> {
+        let Some((collection, uid)) = self.card else { return Ok(None) };
+        let Some(text) = read.item_text(collection, uid)? else { return Ok(None) };
+        let Ok(card) = Card::parse(&String::from_utf8_lossy(&text)) else { return Ok(None) };
+        Ok(match card.photo() {
+            Some(Photo::Inline(data)) if !data.is_empty() => decode_photo(data),
+            _ => None,
+        })
+    }
+
+    /// How well a question fits, 0 best: the whole name or address, the beginning of one of
+    /// them, then words anywhere.
+    fn rank(&self, question: &Question) -> u8 {
+        let (name, address) = (names::fold(&self.name), self.address.to_lowercase());
+        let is = |text: &String| name == *text || address == *text;
+        let begins =
+            |text: &String| name.starts_with(text.as_str()) || address.starts_with(text.as_str());
+        match &question.whole {
+            whole if whole.iter().any(is) => 0,
+            whole if whole.iter().any(begins) => 1,
+            _ => 2,
+        }
+    }
+
+    fn fits(&self, question: &Question, everywhere: bool) -> bool {
+        let number = question.number.as_deref().filter(|_| everywhere);
+        if number.is_some_and(|number| self.digits.iter().any(|own| own.contains(number))) {
+            return true;
+        }
+        let more = if everywhere { self.more.as_str() } else { "" };
+        question.words.iter().all(|ways| {
+            ways.iter().any(|word| {
+                begins_one(&self.words, word)
+                    || begins_one(more, word)
+                    || starts_with(&self.address, word)
+            })
+        })
+    }
+}
+
+/// What was typed.
+struct Question {
+    /// The whole text, in each way to write it.
+    whole: Vec<String>,
+    words: Vec<Vec<String>>,
+    /// Its digits, if it is a telephone number.
+    number: Option<String>,
+}
+
+impl Question {
+    fn new(text: &str) -> Option<Question> {
+        let text = text.trim();
+        let words = text.split_whitespace().take(WORDS_MAX).map(ways).collect::<Vec<_>>();
+        (!words.is_empty()).then(|| Question {
+            whole: ways(text),
+            words,
+            number: names::digits(text).filter(|digits| !digits.is_empty()),
+        })
+    }
+}
+
+/// Everybody there is, for several questions.
+pub struct People {
+    /// Accounts and groups.
+    own: Vec<Person>,
+    /// Addresses of these, and of accounts that are locked: cards say nothing beside that.
+    known: HashSet<String>,
+    office: Vec<Arc<Book>>,
+    contacts: Vec<Arc<Book>>,
+}
+
+impl People {
+    /// The address list, and the contacts of an account.
+    pub fn read(read: &impl Read, books: &Books, account: AccountId) -> Result<People> {
+        let mut people = People::of_office(read, books)?;
+        people.contacts = books.of(read, account)?;
+        Ok(people)
+    }
+
+    /// The office's address list alone. A card with the address of an account or a group tells
+    /// more about it, and stands for nobody else.
+    pub fn of_office(read: &impl Read, books: &Books) -> Result<People> {
+        let named =
+            |name, address| Person::new(name, address, Source::Office, Details::default(), None);
+        let (mut own, mut places) = (Vec::new(), HashMap::new());
+        let mut known = HashSet::new();
+        for row in read.accounts()? {
+            known.insert(row.address.clone());
+            if row.enabled {
+                places.insert(row.id, own.len());
+                own.push(named(row.display_name, row.address));
+            }
+        }
+        let mut by_address: HashMap<String, usize> = HashMap::new();
+        for (address, row) in read.addresses()? {
+            known.insert(address.clone());
+            match row {
+                AddressRow::Group(group) => {
+                    by_address.insert(address.clone(), own.len());
+                    own.push(named(group.name, address));
+                }
+                AddressRow::Alias(id) | AddressRow::Primary(id) => {
+                    by_address.extend(places.get(&id).map(|place| (address, *place)));
+                }
+            }
+        }
+        let office = books.of(read, AccountId::OFFICE)?;
+        for card in office.iter().flat_map(|book| book.people()) {
+            let place = by_address.get(&card.key);
+            if let Some(person) = place.and_then(|place| own.get_mut(*place)) {
+                person.describe(card.details.clone(), card.card);
+            }
+        }
+        Ok(People { own, known, office, contacts: Vec::new() })
+    }
+
+    /// The office's address book alone.
+    pub fn of_book(read: &impl Read, books: &Books) -> Result<People> {
+        let office = books.of(read, AccountId::OFFICE)?;
+        Ok(People { own: Vec::new(), known: HashSet::new(), office, contacts: Vec::new() })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Person> {
+        let office = self.office.iter().flat_map(|book| book.people());
+        let contacts = self.contacts.iter().flat_map(|book| book.people());
+        let outside = office.filter(|card| !self.known.contains(&card.key));
+        self.own.iter().chain(outside).chain(contacts)
+    }
+
+    /// Those who fit what was typed: of whose name, address or firm each word is the beginning
+    /// of a word, or whose telephone number it is part of. Who is called Anna comes before Anna
+    /// Muster and does not hide her.
+    pub fn list(&self, text: &str) -> Vec<&Person> {
+        let Some(question) = Question::new(text) else { return Vec::new() };
+        let mut found: Vec<_> = self
+            .all()
+            .filter(|person| person.fits(&question, true))
+            .map(|person| (person.rank(&question), names::fold(&person.name), person))
+            .collect();
+        found.sort_by(|a, b| (a.0, &a.1, &a.2.address).cmp(&(b.0, &b.1, &b.2.address)));
+        found.into_iter().map(|(_, _, person)| person).collect()
+    }
+
+    /// Whom a text means: those with this address, else those with this name, else those of
+    /// whose name or address each word is the beginning of one. Of an address the office's list
+    /// knows, the contacts say nothing more.
+    pub fn find(&self, text: &str) -> Vec<&Person> {
+        let Some(question) = Question::new(text) else { return Vec::new() };
+        let wanted = canonical(text.trim());
+        let reachable = || self.all().filter(|person| !person.address.is_empty());
+        let exact = |person: &&Person| match &wanted {
+            Some(wanted) => person.key == *wanted,
+            None => question.whole.contains(&names::fold(&person.name)),
+        };
+        let mut found: Vec<&Person> = reachable().filter(exact).collect();
+        if found.is_empty() {
+            found = reachable().filter(|person| person.fits(&question, false)).collect();
+        }
+        found.sort_by_key(|person| (person.address.to_lowercase(), person.source));
+        found.dedup_by_key(|person| person.address.to_lowercase());
+        found.sort_by_key(|person| (person.source, names::fold(&person.name)));
+        found
+    }
+}
+
+fn canonical(address: &str) -> Option<String> {
+    EmailAddress::parse_human(address).map(|address| address.canonical()).ok()
+}
+
+fn local_part(address: &str) -> &str {
+    address.split('@').next().unwrap_or_default()
+}
+
+/// The ways to write a text that are compared.
+fn ways(text: &str) -> Vec<String> {
+    [names::fold(text)].into_iter().chain(names::spelled_out(text)).collect()
+}
+
+/// Texts as their words are compared, in each way to write them.
+fn words_of(texts: &[&str]) -> String {
+    let mut words = String::new();
+    for way in texts.iter().flat_map(|text| ways(text)) {
+        words.push(' ');
+        words.push_str(&way);
+    }
+    words
+}
+
+/// Whether a typed word is the beginning of one of these.
+fn begins_one(words: &str, word: &str) -> bool {
+    words.match_indices(word).any(|(at, _)| {
+        let before = words.get(..at).and_then(|before| before.chars().next_back());
+        before.is_none_or(|before| !before.is_alphanumeric())
+    })
+}
+
+fn starts_with(address: &str, word: &str) -> bool {
+    address.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
+}
+
+/// The accounts behind an address of the office; none if it is another's.
+pub fn accounts(read: &impl Read, address: &str) -> Result<Vec<AccountId>> {
+    let Ok(address) = EmailAddress::parse_human(address) else { return Ok(Vec::new()) };
+    Ok(match directory::resolve(read, &address)? {
+        directory::Recipient::Local { accounts, .. } => accounts,
+        directory::Recipient::Unknown | directory::Recipient::Elsewhere => Vec::new(),
+    })
+}
