@@ -327,6 +327,12 @@ impl Known {
         self.folders.contains_key(&id.number)
     }
 
+    /// Folders that it has and a later answer has not.
+    pub fn gone_in(&self, account: AccountId, later: &Known) -> Vec<MailboxId> {
+        let gone = self.folders.keys().filter(|number| !later.folders.contains_key(number));
+        gone.map(|number| MailboxId::new(account, *number)).collect()
+    }
+
     /// What is different now.
     pub fn difference(&self, now: &[Folder]) -> Difference {
         let mut different = Difference::default();

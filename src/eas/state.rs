@@ -16,7 +16,7 @@ use crate::format::wbxml::Tag;
 use crate::store::rows::codec::{Reader, Writer};
 use crate::store::rows::collection::CollectionKind;
 use crate::store::rows::item::Item;
-use crate::store::rows::sync::{Applied, SyncHeader, SyncState};
+use crate::store::rows::sync::{Applied, SyncHeader, SyncId, SyncState};
 use crate::store::{self, Message, Read, Store};
 
 /// Bits of a key that count answers.
@@ -188,12 +188,15 @@ fn fold_item(state: &mut SyncState, item: &Item, own: &Applied) {
         } else {
             sets.adds.remove(uid);
         }
-    } else if !wants_item(cutoff, item) {
-        sets.changes.remove(uid);
-        sets.leaving.insert(uid);
-    } else if item.shown > state.header.modseq && !own.made(uid, item.shown) {
-        sets.leaving.remove(uid);
+        return;
+    }
+    if item.shown > state.header.modseq && !own.made(uid, item.shown) {
+        // Also of what leaves the window: the device may change its window before it has left.
         sets.changes.insert(uid);
+        sets.leaving.remove(uid);
+    }
+    if !wants_item(cutoff, item) {
+        sets.leaving.insert(uid);
     }
 }
 
@@ -252,6 +255,56 @@ pub fn tell_read(state: &mut SyncState, uid: u32, read: bool) {
         true => state.sets.read.insert(uid),
         false => state.sets.read.remove(uid),
     };
+}
+
+/// How a device shows a message: as read, and a hash of the rest.
+pub type Shown = (bool, u32);
+
+/// How a device shows a message that it holds. `None` where its states disagree by another's
+/// change, of which nobody knows yet whether the device has heard: the answer may be lost.
+pub fn shown(read: &impl Read, sync: SyncId, uid: u32) -> store::Result<Option<Shown>> {
+    let headers = sync.headers(read)?;
+    let mut all = Vec::with_capacity(headers.len());
+    for header in &headers {
+        let sets = sync.sets(read, header)?;
+        // Where it is not held, the device is not: it has named the message.
+        if sets.held.contains(uid) {
+            let look = sets.looks.get(&uid).copied().unwrap_or(0);
+            all.push((sets.read.contains(uid), look));
+        }
+    }
+    // Its own change it shows either way.
+    let own = headers
+        .last()
+        .is_some_and(|newest| newest.applied.changed.iter().any(|change| change.uid == uid));
+    let now = all.last().copied();
+    Ok(now.filter(|now| own || all.iter().all(|shown| shown == now)))
+}
+
+/// Notes that a device holds a message and shows it in this way, which need not be as it is.
+pub fn take_shown(
+    read: &impl Read,
+    id: MailboxId,
+    message: &Message,
+    shown: Option<Shown>,
+    state: &mut SyncState,
+) -> Result<()> {
+    let uid = message.uid.0;
+    state.sets.adds.remove(uid);
+    let Some((seen, look)) = shown else {
+        doubt_message(state, uid, None);
+        return Ok(());
+    };
+    state.sets.held.insert(uid);
+    tell_read(state, uid, seen);
+    match look {
+        0 => drop(state.sets.looks.remove(&uid)),
+        look => drop(state.sets.looks.insert(uid, look)),
+    }
+    if differs(read, id, message, state)? {
+        state.sets.changes.insert(uid);
+    }
+    Ok(())
 }
 
 /// What no message looks like: it has to be told, whatever it is.

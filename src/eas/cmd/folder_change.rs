@@ -85,9 +85,10 @@ impl<'t, 'g> At<'t, 'g> {
         !knew(&self.known) && self.next.as_ref().is_some_and(knew)
     }
 
-    /// Whether it removed this folder before.
-    pub fn removed_before(&self, id: MailboxId) -> bool {
-        self.known.has(id) && self.next.as_ref().is_some_and(|next| !next.has(id))
+    /// What it removed before: folders go with those below them.
+    pub fn removed_before(&self) -> Vec<MailboxId> {
+        let next = self.next.as_ref();
+        next.map_or_else(Vec::new, |next| self.known.gone_in(self.account, next))
     }
 
     /// Moves the device to the next key, with what it has changed itself.

@@ -21,9 +21,10 @@ pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
 fn delete(at: &mut At<'_, '_>, server_id: &str) -> Result<(u64, Option<String>), Refused> {
     let Some(folder) = at.folder(server_id).cloned() else {
         let id = ids::parse_collection(at.account, server_id);
-        return match id.filter(|id| at.removed_before(*id)) {
-            Some(id) => Ok((at.tell(&[id])?, None)),
-            None => Err(Refused::Status(NOT_FOUND)),
+        let gone = at.removed_before();
+        return match id.is_some_and(|id| gone.contains(&id)) {
+            true => Ok((at.tell(&gone)?, None)),
+            false => Err(Refused::Status(NOT_FOUND)),
         };
     };
     let gone: Vec<MailboxId> = match folder.content {

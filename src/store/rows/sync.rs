@@ -114,10 +114,23 @@ pub struct SyncSets {
     pub changes: RoaringBitmap,
     pub removals: RoaringBitmap,
     pub leaving: RoaringBitmap,
+    /// What the device itself has moved here last, so that a repeated request finds it.
+    pub arrivals: Vec<Arrival>,
+}
+
+/// An item that a device has moved here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Arrival {
+    /// Number of the collection that it came from, and its UID there.
+    pub from: u32,
+    pub old: u32,
+    /// Its UID here.
+    pub uid: u32,
 }
 
 impl SyncSets {
-    const VERSION: u8 = 1;
+    /// 2: arrivals.
+    const VERSION: u8 = 2;
 
     /// Whether something is to be told.
     pub fn pending(&self) -> bool {
@@ -151,11 +164,15 @@ impl SyncSets {
             out.u32(uid - last).u32(look);
             last = uid;
         }
+        out.u64(self.arrivals.len() as u64);
+        for arrival in &self.arrivals {
+            out.u32(arrival.from).u32(arrival.old).u32(arrival.uid);
+        }
         Ok(out.done())
     }
 
     fn decode(value: &[u8]) -> Result<Self> {
-        let (mut row, _) = Reader::new(value, "sync sets", Self::VERSION)?;
+        let (mut row, version) = Reader::new(value, "sync sets", Self::VERSION)?;
         let mut set = || {
             let bytes = row.bytes()?;
             RoaringBitmap::deserialize_from(bytes)
@@ -168,7 +185,10 @@ impl SyncSets {
             last = last.wrapping_add(row.u32()?);
             looks.insert(last, row.u32()?);
         }
-        Ok(Self { held, read, looks, adds, changes, removals, leaving })
+        let count = if version < 2 { 0 } else { row.u64()? };
+        let arrival = |_| Ok(Arrival { from: row.u32()?, old: row.u32()?, uid: row.u32()? });
+        let arrivals = (0..count).map(arrival).collect::<Result<_>>()?;
+        Ok(Self { held, read, looks, adds, changes, removals, leaving, arrivals })
     }
 }
 
@@ -419,7 +439,7 @@ impl SyncId {
         tx: &mut Tx<'_>,
         mut change: impl FnMut(&Tx<'_>, &mut SyncState) -> Result<(), E>,
     ) -> Result<(), E> {
-        for header in self.headers(tx)?.into_iter().filter(|header| !header.fresh) {
+        for header in self.headers(tx)? {
             let sets = self.sets(tx, &header)?;
             let mut state = SyncState { header, sets };
             change(tx, &mut state)?;
@@ -476,6 +496,7 @@ mod tests {
             sets.looks.insert(7, 9);
             sets.looks.insert(400_000, u32::MAX);
             sets.adds.insert(600_000);
+            sets.arrivals.push(Arrival { from: 4, old: 70_000, uid: 9 });
             let applied = Applied {
                 adds: vec![AppliedAdd {
                     client_id: "c1".into(),

@@ -67,6 +67,8 @@ pub fn empty(tag: Tag) -> Element {
 pub struct Folder {
     pub name: String,
     pub kind: u8,
+    /// The id of the folder above it; `0` at the top.
+    pub parent: String,
 }
 
 /// What a phone has of one folder.
@@ -121,8 +123,12 @@ pub struct Phone {
     /// As the query has it.
     pub device: String,
     pub policy_key: u32,
+    /// `FilterType` of mail and of calendars; the model's at first.
+    pub filter: (u8, u8),
     pub folder_key: String,
     pub folders: BTreeMap<String, Folder>,
+    /// Folders that it has removed itself, and those that lay below them.
+    pub dropped: BTreeSet<String>,
     pub held: BTreeMap<String, Held>,
     /// `ApplicationData` of its own additions that have no id yet, by `ClientId`.
     pub own: BTreeMap<String, Element>,
@@ -143,8 +149,10 @@ impl Phone {
             http: None,
             device: format!("{}{number:012X}", model.id),
             policy_key: 0,
+            filter: model.filter,
             folder_key: "0".to_owned(),
             folders: BTreeMap::new(),
+            dropped: BTreeSet::new(),
             held: BTreeMap::new(),
             own: BTreeMap::new(),
             opinions: Some(Opinions::new(model)),
@@ -359,8 +367,19 @@ impl Phone {
 
     #[track_caller]
     pub fn try_folder_sync(&mut self) -> io::Result<usize> {
-        let request = tree(fh::FOLDER_SYNC, [text(fh::SYNC_KEY, &self.folder_key)]);
+        let request = self.folder_sync_request();
         let reply = self.try_call("FolderSync", Some(&request))?;
+        Ok(self.take_folders(&reply))
+    }
+
+    /// A FolderSync request.
+    pub fn folder_sync_request(&self) -> Element {
+        tree(fh::FOLDER_SYNC, [text(fh::SYNC_KEY, &self.folder_key)])
+    }
+
+    /// Believes the answer to a FolderSync; the number of changes.
+    #[track_caller]
+    pub fn take_folders(&mut self, reply: &Reply) -> usize {
         let root = reply.root();
         assert_eq!(root.text_of(fh::STATUS), Some("1"), "{root}");
         self.folder_key = root.text_of(fh::SYNC_KEY).expect("a key").to_owned();
@@ -371,18 +390,20 @@ impl Phone {
                 fh::ADD | fh::UPDATE => {
                     let kind = change.parse_of(fh::TYPE);
                     let name = change.text_of(fh::DISPLAY_NAME).expect("a name").to_owned();
-                    let folder = Folder { name, kind: kind.expect("a type") };
+                    let parent = change.text_of(fh::PARENT_ID).expect("a parent").to_owned();
+                    let folder = Folder { name, kind: kind.expect("a type"), parent };
                     let known = self.folders.insert(id(), folder);
                     assert_eq!(known.is_some(), change.tag == fh::UPDATE, "{change}");
                 }
                 fh::DELETE => {
-                    assert!(self.folders.remove(&id()).is_some(), "{change}");
+                    let known = self.folders.remove(&id()).is_some();
+                    assert!(known || self.dropped.contains(&id()), "{change}");
                     self.held.remove(&id());
                 }
                 _ => {}
             }
         }
-        Ok(changes.parse_of(fh::COUNT).expect("a count"))
+        changes.parse_of(fh::COUNT).expect("a count")
     }
 
     /// The id of the folder of this type (MS-ASCMD 2.2.3.186).
@@ -422,7 +443,7 @@ impl Phone {
                 false => empty(t::GET_CHANGES),
             });
             parts.push(text(t::WINDOW_SIZE, self.model.window));
-            parts.push(tree(t::OPTIONS, self.model.options(self.class(folder))));
+            parts.push(tree(t::OPTIONS, self.model.options(self.class(folder), self.filter)));
         }
         if !commands.is_empty() {
             parts.push(tree(t::COMMANDS, commands));
@@ -473,11 +494,13 @@ impl Phone {
         if let Some(status) = root.text_of(t::STATUS).filter(|status| *status != "1") {
             return Err(status.to_owned());
         }
-        let mut news = false;
+        let mut news = Ok(false);
         for collection in root.child(t::COLLECTIONS).into_iter().flat_map(|all| &all.children) {
-            news |= self.take_collection(collection)?;
+            // One folder's refusal does not make the others' news untrue.
+            let taken = self.take_collection(collection);
+            news = news.and_then(|news| Ok(taken? || news));
         }
-        Ok(news)
+        news
     }
 
     fn take_collection(&mut self, collection: &Element) -> Result<bool, String> {

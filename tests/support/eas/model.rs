@@ -188,11 +188,11 @@ impl Model {
     }
 
     /// Its options for a folder of this class, in the order that the standard has.
-    pub fn options(&self, class: &str) -> Vec<Element> {
+    pub fn options(&self, class: &str, filter: (u8, u8)) -> Vec<Element> {
         let mut options = Vec::new();
         match class {
-            "Email" => options.push(text(t::FILTER_TYPE, self.filter.0)),
-            "Calendar" => options.push(text(t::FILTER_TYPE, self.filter.1)),
+            "Email" => options.push(text(t::FILTER_TYPE, filter.0)),
+            "Calendar" => options.push(text(t::FILTER_TYPE, filter.1)),
             _ => {}
         }
         if class == "Email" && !self.since(12, 0) {

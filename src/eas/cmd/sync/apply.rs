@@ -253,16 +253,19 @@ impl Run<'_, '_> {
         if self.applied.changed.iter().any(|done| (done.uid, done.digest) == (uid.0, digest)) {
             return Ok(());
         }
-        let mut read = None;
+        let (mut read, mut alone) = (None, true);
         match self.place.content {
             Content::Items(kind) => self.change_item(kind, uid, instance, data)?,
             Content::Mail | Content::Drafts => {
+                alone = !self.state.sets.changes.contains(uid.0);
                 self.change_message(uid, data)?;
                 read = data.text_of(tags::email::READ).map(|text| text.trim() != "0");
             }
             Content::Outbox => return Err(Refused::Status(NOT_FOUND)),
         }
-        let modseq = self.modseq()?;
+        // Where others have changed the message as well, and the answer that says so is lost, no
+        // state of the message is the one that the device shows.
+        let modseq = if alone { self.modseq()? } else { ModSeq(0) };
         self.applied.changed.push(AppliedChange { uid: uid.0, modseq, read, digest });
         Ok(())
     }
@@ -333,9 +336,13 @@ impl Run<'_, '_> {
         };
         if !self.state.sets.changes.contains(uid.0) {
             state::tell_message(self.tx, self.place.id, &message, self.state)?;
-        } else if data.has(tags::email::READ) {
+        } else {
             // What others changed is still to be told; of what the device itself set it knows.
-            state::tell_read(self.state, uid.0, message.hot.flags.seen());
+            let read = data.has(tags::email::READ).then(|| message.hot.flags.seen());
+            match data.children.iter().all(|child| child.tag == tags::email::READ) {
+                true => read.into_iter().for_each(|read| state::tell_read(self.state, uid.0, read)),
+                false => state::doubt_message(self.state, uid.0, read),
+            }
         }
         Ok(())
     }

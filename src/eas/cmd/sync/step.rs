@@ -126,6 +126,10 @@ fn advance(
     room: &mut Room,
 ) -> store::Result<Option<Told>> {
     let key = step.wanted.key.unwrap_or_default();
+    // Somebody may have removed it between our look and now; what the device sends is no item's.
+    if !exists(tx, step.id, step.content)? {
+        return Ok(Some(told(&step, HIERARCHY_CHANGED, 0)));
+    }
     let Some(header) = id.header(tx, key)? else { return Ok(Some(told(&step, BAD_KEY, 0))) };
     let (fresh, choice) = (header.fresh, step.choice.take());
     if fresh && choice.is_none() {
@@ -203,6 +207,14 @@ fn advance(
     Ok(Some(answer))
 }
 
+fn exists(tx: &Tx<'_>, id: MailboxId, content: Content) -> store::Result<bool> {
+    Ok(match content {
+        Content::Mail | Content::Drafts => tx.mailbox(id)?.is_some(),
+        Content::Items(_) => tx.collection(id)?.is_some(),
+        Content::Outbox => true,
+    })
+}
+
 /// Takes back that a device was told of items, before it hears of the key that says so.
 pub fn untell(tx: &mut Tx<'_>, id: SyncId, key: u64, uids: &[Uid]) -> store::Result<()> {
     let Some(header) = id.header(tx, key)? else { return Ok(()) };
@@ -214,7 +226,9 @@ pub fn untell(tx: &mut Tx<'_>, id: SyncId, key: u64, uids: &[Uid]) -> store::Res
 
 /// Makes the state know what the device did when it used this key before.
 fn take_own(tx: &Tx<'_>, step: &Step, state: &mut SyncState, own: &Applied) -> domain::Result<()> {
+    // Also what is gone again: the answer names it, and the log says that it went.
     let added = own.adds.iter().filter(|add| add.uid != 0);
+    added.clone().for_each(|add| drop(state.sets.held.insert(add.uid)));
     let added = added.map(|add| AppliedChange {
         uid: add.uid,
         modseq: add.modseq,
