@@ -13,7 +13,7 @@ use crate::delivery::recipient::Wish;
 use crate::delivery::{Envelope, Refusal, Trace};
 use crate::domain::message::{self, FlagNames, Prepared, Stored};
 use crate::domain::recipients::{self, Correspondent};
-use crate::domain::{mailbox, quota};
+use crate::domain::{always_moved, mailbox, quota};
 use crate::store::rows::flags::Flags;
 use crate::store::{Read, Store, Tx};
 
@@ -157,8 +157,8 @@ pub(super) fn add(
     stored: &Stored,
     arrival: &Arrival,
 ) -> Result<(), Refusal> {
-    let inbox = mailbox::find(tx, account, mailbox::INBOX)?;
-    message::add(tx, inbox.id, stored, &FlagNames::default(), None)?;
+    let to = always_moved::destination(tx, account, stored)?;
+    message::add(tx, to, stored, &FlagNames::default(), None)?;
     Ok(arrival.deliver(tx, account)?)
 }
 

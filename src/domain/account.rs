@@ -162,6 +162,7 @@ pub fn remove(tx: &mut Tx<'_>, id: AccountId) -> Result<Account> {
         Kind::Thread,
         Kind::Log,
         Kind::Marks,
+        Kind::AlwaysMoved,
         Kind::OutOfOffice,
         Kind::Replied,
         Kind::Declined,

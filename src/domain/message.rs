@@ -7,7 +7,7 @@ use crate::base::id::{AccountId, ContentId, KeywordId, MailboxId, ModSeq, Uid};
 use crate::base::uidset::UidSet;
 use crate::domain::mailbox::require;
 use crate::domain::thread::Links;
-use crate::domain::{Error, Result, quota, thread};
+use crate::domain::{Error, Result, always_moved, quota, thread};
 use crate::format::mime::{Record, RecordView};
 use crate::store::rows::flags::{Flags, PAGE};
 use crate::store::{self, Message, NewBody, NewMessage, Read, Store, Tx};
@@ -82,6 +82,11 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// What it says about its conversation.
+    pub fn links(&self) -> &Links {
+        &self.facts.links
+    }
+
     pub fn content(&self) -> ContentId {
         self.content
     }
@@ -322,13 +327,15 @@ pub fn move_to(
     to: MailboxId,
 ) -> Result<Vec<(Uid, Uid)>> {
     let source = require(tx, from)?;
-    require(tx, to)?;
-    let mut done = Vec::new();
+    let target = require(tx, to)?;
+    let (mut done, mut threads) = (Vec::new(), Vec::new());
     for uid in existing(uids, source.uid_next).uids() {
         if let Some(message) = tx.move_message(from, uid, to)? {
             done.push((uid, message.uid));
+            threads.push(message.place.thread);
         }
     }
+    always_moved::left(tx, from, &threads, &target)?;
     Ok(done)
 }
 

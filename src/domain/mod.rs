@@ -2,6 +2,7 @@
 //! functions on a snapshot or a transaction, which every front calls.
 
 pub mod account;
+pub mod always_moved;
 pub mod auth;
 pub mod calendar;
 pub mod collection;

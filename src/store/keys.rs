@@ -52,6 +52,8 @@ pub enum Kind {
     ItemKey = 0x37,
     /// Account, message -> what phones keep with a message.
     Marks = 0x38,
+    /// Account -> conversations whose messages do not stay in the inbox.
+    AlwaysMoved = 0x39,
     /// Content -> cold record.
     Content = 0x40,
     /// Content -> where the body lies, and how many messages share it.
@@ -212,6 +214,9 @@ pub fn item_keys(account: AccountId, key: u64) -> Bytes {
 }
 pub fn item_key(collection: MailboxId, key: u64) -> Bytes {
     KeyBuilder::new(Kind::ItemKey).u32(collection.account.0).u64(key).u32(collection.number).done()
+}
+pub fn always_moved(account: AccountId) -> Bytes {
+    KeyBuilder::new(Kind::AlwaysMoved).u32(account.0).done()
 }
 pub fn marks(account: AccountId, id: MessageId) -> Bytes {
     KeyBuilder::new(Kind::Marks).u32(account.0).u64(id.0).done()

@@ -217,3 +217,64 @@ async fn special_folders_stay_as_they_are() {
     let request = stranger.creation("0", "New", 12);
     assert_eq!(stranger.change_folder(Command::FolderCreate, request).await.0, "9");
 }
+
+/// A message with this id, which answers another one, as it arrives by mail.
+async fn arrives(phone: &Phone<'_>, id: &str, answers: &str) {
+    let mime = format!(
+        "From: anna@office.example\r\nTo: anna@office.example\r\nSubject: Re: Plan\r\n\
+         Message-ID: <{id}@x.example>\r\nIn-Reply-To: <{answers}@x.example>\r\n\r\ntext\r\n"
+    );
+    phone.post(Command::SendMail, &mime, vec![]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_that_is_always_moved_stays_together() {
+    use crate::format::wbxml::tags::{email2 as e2, item_operations as io};
+    let office = Office::new();
+    let mut phone = office.phone("A", Version::V14_1);
+    phone.folder_sync().await;
+    for folder in ["1", "5", "6"] {
+        phone.settle(folder, 10, 0).await;
+    }
+    arrives(&phone, "1", "0").await;
+    phone.settle("1", 10, 0).await;
+    let id = phone.folders["1"].items["1:1"].child(e2::CONVERSATION_ID).unwrap().bytes();
+    let move_always = async |to: &str| {
+        let id = Element {
+            tag: io::CONVERSATION_ID,
+            value: wbxml::Value::Opaque(id.clone()),
+            children: Vec::new(),
+        };
+        let options = tree(io::OPTIONS, vec![Element::new(io::MOVE_ALWAYS)]);
+        let operation = tree(io::MOVE, vec![id, text(io::DST_FLD_ID, to), options]);
+        let request = tree(io::ITEM_OPERATIONS, vec![operation]);
+        let phone = office.phone("A", Version::V14_1);
+        let answer = phone.call(Command::ItemOperations, Some(&request)).await.unwrap().unwrap();
+        let moved = answer.child(io::RESPONSE).unwrap().child(io::MOVE).unwrap().clone();
+        assert_eq!(moved.text_of(io::STATUS), Some("1"));
+    };
+    move_always("6").await;
+    arrives(&phone, "2", "1").await;
+    arrives(&phone, "other", "none").await;
+    phone.settle("1", 10, 0).await;
+    phone.settle("6", 10, 0).await;
+    assert_eq!((phone.ids("1"), phone.ids("6")), (vec!["1:2"], vec!["6:1", "6:2"]));
+    // Thrown away one of them, the others still follow.
+    let thrown = phone.move_items(&[("6:1", "6", "5")]).await;
+    assert_eq!(thrown[0].1, "3");
+    arrives(&phone, "3", "2").await;
+    phone.folders.get_mut("6").unwrap().items.remove("6:1");
+    phone.settle("6", 10, 0).await;
+    assert_eq!(phone.ids("6"), ["6:2", "6:3"]);
+    // Taken back by hand, or by moving the conversation to the inbox, it ends.
+    let back = phone.move_items(&[("6:3", "6", "1")]).await;
+    assert_eq!(back[0].1, "3");
+    arrives(&phone, "4", "3").await;
+    let count = |name: &str| office.mailbox(office.account, name).messages;
+    assert_eq!((count("INBOX"), count("Archive")), (3, 1));
+    move_always("6").await;
+    assert_eq!((count("INBOX"), count("Archive")), (1, 3));
+    move_always("1").await;
+    arrives(&phone, "5", "4").await;
+    assert_eq!((count("INBOX"), count("Archive")), (5, 0));
+}

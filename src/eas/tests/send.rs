@@ -22,7 +22,7 @@ impl Office {
         })
     }
 
-    fn mailbox(&self, account: AccountId, name: &str) -> Mailbox {
+    pub(super) fn mailbox(&self, account: AccountId, name: &str) -> Mailbox {
         mailbox::find(&self.store.read(), account, name).unwrap()
     }
 
@@ -46,7 +46,12 @@ use crate::format::mime;
 
 impl Phone<'_> {
     /// A command with a message in it, as the phone's version has it; empty is success.
-    async fn post(&self, command: Command, mime: &str, more: Vec<Element>) -> Result<(), Failure> {
+    pub(super) async fn post(
+        &self,
+        command: Command,
+        mime: &str,
+        more: Vec<Element>,
+    ) -> Result<(), Failure> {
         if self.version >= Version::V14_0 {
             let root = match command {
                 Command::SmartReply => c::SMART_REPLY,

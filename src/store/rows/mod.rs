@@ -1,6 +1,7 @@
 //! The rows' values: what is kept under each key of [`crate::store::keys`], and its encoding.
 
 pub mod account;
+pub mod always_moved;
 pub mod codec;
 pub mod collection;
 pub mod declined;

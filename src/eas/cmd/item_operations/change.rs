@@ -3,7 +3,7 @@
 use super::{DENIED, INCOMPLETE, NO_MAIL_FOLDER, NOT_FOUND, SERVER_ERROR, SUCCESS};
 use crate::base::id::{MailboxId, ThreadId, Uid};
 use crate::base::uidset::UidSet;
-use crate::domain::{self, Error, item, mailbox, message};
+use crate::domain::{self, Error, always_moved, item, mailbox, message};
 use crate::eas::answer::Failure;
 use crate::eas::ids;
 use crate::eas::render::email;
@@ -95,7 +95,7 @@ async fn empty_mailbox(session: &Session, id: MailboxId, below: Uid) -> domain::
 }
 
 /// Moves a conversation's messages to a folder, except for what was sent, is being written, or
-/// was thrown away.
+/// was thrown away, and has those follow that arrive later.
 pub async fn move_conversation(
     session: &Session,
     out: &mut Writer,
@@ -137,15 +137,12 @@ async fn move_thread(session: &Session, thread: ThreadId, to: MailboxId) -> doma
         }
     }
     drop(read);
-    if found.is_empty() {
-        return Ok(());
-    }
     session
         .write(move |tx| {
             for (from, uids) in &found {
                 message::move_to(tx, *from, uids, to)?;
             }
-            Ok(())
+            always_moved::set(tx, thread, to)
         })
         .await
 }
