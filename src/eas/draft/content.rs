@@ -13,7 +13,8 @@ use crate::eas::render::Unrenderable;
 use crate::eas::render::email::{self, source};
 use crate::eas::session::Session;
 use crate::format::mime::{
-    self, Address, Disposition, Letter, decode_header, html_to_readable, text_to_html,
+    self, Address, Disposition, Letter, Outline, decode_header, html_to_readable, scan,
+    text_to_html,
 };
 use crate::format::wbxml::{Element, Value, tags};
 use crate::store::{Read, Snapshot};
@@ -41,12 +42,16 @@ pub struct Draft {
     /// Fields that phones do not know of.
     others: Vec<u8>,
     body: Body,
+    /// Attachments that the body brings itself.
+    enclosed: usize,
     attachments: Vec<Attachment>,
 }
 
 enum Body {
     Plain(String),
     Html(String),
+    /// A message of the phone's own making, which is signed perhaps: its octets stay.
+    Mime(Part),
 }
 
 impl Default for Body {
@@ -148,6 +153,13 @@ impl Draft {
 
     /// Takes over what a phone changed; what it leaves out stays.
     pub fn apply(&mut self, data: &Element) -> Result<Vec<Added>, Refused> {
+        match data.child(b::BODY) {
+            Some(body) if body.text_of(b::TYPE).map(str::trim) == Some("4") => {
+                self.read_mime(body)?;
+            }
+            Some(body) => self.body = read_body(body)?,
+            None => {}
+        }
         for (tag, list) in [
             (e::TO, &mut self.to),
             (e::CC, &mut self.cc),
@@ -164,13 +176,32 @@ impl Draft {
         if let Some(importance) = data.parse_of(e::IMPORTANCE) {
             self.importance = Some(importance);
         }
-        if let Some(body) = data.child(b::BODY) {
-            self.body = read_body(body)?;
-        }
         match data.child(b::ATTACHMENTS) {
             Some(changes) => self.change_attachments(changes),
             None => Ok(Vec::new()),
         }
+    }
+
+    /// A whole message as the body (MS-ASAIRS 2.2.2.41.1 allows it of any): it brings its own
+    /// fields and files in place of the former ones. What stands beside it goes before them.
+    fn read_mime(&mut self, body: &Element) -> Result<(), Refused> {
+        let raw = body.child(b::DATA).map(Element::bytes).unwrap_or_default();
+        let content = match mime::Content::read(&Outline::of_tree(&scan(&raw)), &raw[..]) {
+            Ok(content) => content,
+            Err(never) => match never {},
+        };
+        let root = content.root().ok_or(Refused::Status(MALFORMED))?;
+        let header = root.outline.header.of(&raw);
+        if mime::header_fields(header).next().is_none() {
+            return Err(Refused::Status(MALFORMED));
+        }
+        *self = Draft { message: self.message, ..Draft::default() };
+        self.read_header(header);
+        let files = content.attachments.len();
+        let body = raw.slice_ref(root.outline.body.of(&raw));
+        self.body = Body::Mime(Part::existing(header, body));
+        self.enclosed = files;
+        Ok(())
     }
 
     fn change_attachments(&mut self, changes: &Element) -> Result<Vec<Added>, Refused> {
@@ -204,10 +235,11 @@ impl Draft {
         let shown = self.attachments.iter().filter(|at| inline(at)).count();
         let place_of = |number: usize| {
             let before = self.attachments.iter().take(number);
-            match self.attachments.get(number).is_some_and(inline) {
+            let place = match self.attachments.get(number).is_some_and(inline) {
                 true => before.filter(|at| inline(at)).count(),
                 false => shown + before.filter(|at| !inline(at)).count(),
-            }
+            };
+            self.enclosed + place
         };
         let added = new.into_iter();
         Ok(added.map(|(client_id, number)| Added { client_id, place: place_of(number) }).collect())
@@ -252,6 +284,7 @@ fn body_of(body: Body, attachments: Vec<Attachment>) -> Part {
             let both = vec![plain, Part::text("text/html", &html)];
             (Part::multipart("alternative", "", both), true)
         }
+        Body::Mime(part) => (part, false),
     };
     let (shown, files): (Vec<_>, Vec<_>) =
         attachments.into_iter().partition(|attachment| attachment.inline && html);

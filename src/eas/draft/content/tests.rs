@@ -47,6 +47,40 @@ fn attachments_are_found_where_they_went() {
 }
 
 #[test]
+fn a_message_of_the_phone_s_own_making_stays_as_it_is() {
+    let inner = "Content-Type: multipart/signed; boundary=s\r\n";
+    let body = "--s\r\n\r\nsigned  \r\n--s\r\nContent-Type: application/pkcs7-signature\r\n\r\nMIIB\r\n--s--\r\n";
+    let whole = format!("Subject: Inner\r\nTo: a@x.example\r\nX-Mine: 1\r\n{inner}\r\n{body}");
+    let mime = Element::with_children(
+        b::BODY,
+        vec![Element::with_text(b::TYPE, "4"), Element::with_text(b::DATA, whole)],
+    );
+    let mut draft = Draft { subject: "Old".into(), cc: "c@x.example".into(), ..Draft::default() };
+    let file = Element::with_children(b::ATTACHMENTS, vec![attach("one", "a.pdf", false)]);
+    let to = Element::with_text(e::TO, "b@x.example");
+    let added = draft.apply(&data(vec![to, mime.clone(), file])).unwrap();
+    assert_eq!((draft.subject.as_str(), draft.to.as_str()), ("Inner", "b@x.example"));
+    assert!(draft.cc.is_empty() && draft.others.starts_with(b"X-Mine: 1\r\n"));
+    let raw = body_of(draft.body, draft.attachments).under(Vec::new()).concat();
+    assert!(String::from_utf8_lossy(&raw).contains(&format!("{inner}\r\n{body}")));
+    let content = match Content::read(&Outline::of_tree(&scan(&raw)), &raw[..]) {
+        Ok(content) => content,
+        Err(never) => match never {},
+    };
+    let part = &content.parts[content.attachments[added[0].place]];
+    assert_eq!(part.name, "a.pdf");
+    let mut alone = Draft::default();
+    alone.apply(&data(vec![mime])).unwrap();
+    let raw = body_of(alone.body, alone.attachments).under(Vec::new()).concat();
+    assert!(raw.ends_with(body.as_bytes()));
+    let nothing = Element::with_children(b::BODY, vec![Element::with_text(b::TYPE, "4")]);
+    assert!(matches!(
+        Draft::default().apply(&data(vec![nothing])),
+        Err(Refused::Status(MALFORMED))
+    ));
+}
+
+#[test]
 fn addresses_are_taken_as_people_type_them() {
     let list = commas("Ann \"x; y\" <a@x.example>; b@x.example;\"Doe, J\" <j@x.example>, nobody");
     let all = mailboxes(&list);
