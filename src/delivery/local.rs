@@ -53,7 +53,7 @@ pub(super) async fn post(store: &Store, posting: Posting) -> Result<(), Refusal>
 }
 
 /// The same within a transaction. A refusal comes before anything is written.
-pub(super) fn deliver(tx: &mut Tx<'_>, posting: Posting) -> Result<(), Refusal> {
+pub(super) fn deliver(tx: &mut Tx<'_>, mut posting: Posting) -> Result<(), Refusal> {
     let targets = Targets::of(&posting.envelope);
     check_room(tx, &posting, &targets)?;
     let stored = message::store_content(tx, posting.message)?;
@@ -62,9 +62,9 @@ pub(super) fn deliver(tx: &mut Tx<'_>, posting: Posting) -> Result<(), Refusal> 
     }
     let mut waiting = targets.elsewhere;
     for account in &targets.direct {
-        add(tx, *account, &stored, &posting.arrival)?;
+        add(tx, *account, &stored, &mut posting.arrival)?;
     }
-    spread(tx, &targets.members, &stored, &posting.arrival, &mut waiting)?;
+    spread(tx, &targets.members, &stored, &mut posting.arrival, &mut waiting)?;
     let outgoing = Outgoing {
         envelope: &posting.envelope,
         trace: &posting.trace,
@@ -89,7 +89,7 @@ pub(super) fn spread<'a>(
     tx: &mut Tx<'_>,
     accounts: impl IntoIterator<Item = &'a AccountId>,
     stored: &Stored,
-    arrival: &Arrival,
+    arrival: &mut Arrival,
     waiting: &mut Vec<Wish>,
 ) -> Result<(), Refusal> {
     for account in accounts {
@@ -155,7 +155,7 @@ pub(super) fn add(
     tx: &mut Tx<'_>,
     account: AccountId,
     stored: &Stored,
-    arrival: &Arrival,
+    arrival: &mut Arrival,
 ) -> Result<(), Refusal> {
     let to = always_moved::destination(tx, account, stored)?;
     message::add(tx, to, stored, &FlagNames::default(), None)?;
@@ -166,7 +166,7 @@ pub(super) fn add(
 fn report_to(tx: &mut Tx<'_>, account: AccountId, report: Prepared) -> Result<(), Refusal> {
     if quota::usage(tx, account)?.fits(report.size()) {
         let stored = message::store_content(tx, report)?;
-        add(tx, account, &stored, &Arrival::default())?;
+        add(tx, account, &stored, &mut Arrival::default())?;
     }
     Ok(())
 }

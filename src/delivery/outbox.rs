@@ -120,7 +120,7 @@ async fn carry(
     number: u64,
     entry: OutboxEntry,
 ) -> Result<(), Refusal> {
-    let (to, arrival, size, plain) = {
+    let (to, mut arrival, size, plain) = {
         let read = store.read();
         let to = whither(&read, &entry)?;
         let sender = entry.sender.as_deref().and_then(|s| EmailAddress::parse_mailbox(s).ok());
@@ -137,7 +137,7 @@ async fn carry(
     let (account, sent) = (entry.account, entry.recipients.len());
     let post = move |tx: &mut Tx<'_>| -> Result<(), Refusal> {
         let Some(entry) = outbox::take(tx, number)? else { return Ok(()) };
-        deliver(tx, &entry, &to, &arrival, &trace, (size, plain))
+        deliver(tx, &entry, &to, &mut arrival, &trace, (size, plain))
     };
     store.write(post).await?;
     tracing::info!(%account, id, recipients = sent, "mail written here was sent");
@@ -159,7 +159,7 @@ fn deliver(
     tx: &mut Tx<'_>,
     entry: &OutboxEntry,
     to: &Whither,
-    arrival: &Arrival,
+    arrival: &mut Arrival,
     trace: &Trace,
     (size, plain): (u64, bool),
 ) -> Result<(), Refusal> {

@@ -38,7 +38,7 @@ pub async fn deliver(store: &Store) -> std::result::Result<usize, Refusal> {
     let mut delivered = 0;
     let mut failed = None;
     for waiting in due(&store.read(), now)? {
-        let arrival = match arrival(&store.read(), &waiting) {
+        let mut arrival = match arrival(&store.read(), &waiting) {
             Ok(arrival) => arrival,
             Err(error) => {
                 failed = Some(error);
@@ -46,7 +46,7 @@ pub async fn deliver(store: &Store) -> std::result::Result<usize, Refusal> {
             }
         };
         let done = store.write(move |tx| -> std::result::Result<usize, Refusal> {
-            hand_over(tx, &waiting, &arrival)
+            hand_over(tx, &waiting, &mut arrival)
         });
         match done.await {
             Ok(copies) => delivered += copies,
@@ -93,7 +93,7 @@ fn arrival(read: &Snapshot, waiting: &Waiting) -> std::result::Result<Arrival, R
 fn hand_over(
     tx: &mut Tx<'_>,
     waiting: &Waiting,
-    arrival: &Arrival,
+    arrival: &mut Arrival,
 ) -> std::result::Result<usize, Refusal> {
     let key = keys::queue(waiting.number);
     let Some(row) = tx.get(&key)? else { return Ok(0) };

@@ -311,3 +311,6 @@ fn page(html: &str) -> String {
         false => format!("<html><body>{}</body></html>", escape(html)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -164,7 +164,7 @@ async fn mail_to_a_group_waits_for_the_one_who_is_full() {
         address: "ben@office.example".into(),
     };
     let again = waiting();
-    let done = office.store.write(move |tx| hand_over(tx, &again, &Arrival::default()));
+    let done = office.store.write(move |tx| hand_over(tx, &again, &mut Arrival::default()));
     assert_eq!(done.await.unwrap(), 0);
     office.check();
 }

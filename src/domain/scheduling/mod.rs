@@ -39,6 +39,9 @@ pub const PARTICIPANTS_MAX: usize = 1_000;
 /// Begins the names of properties and parameters that are this server's own notes.
 const PRIVATE: &str = "X-KONTOR-";
 
+/// Participants of all instances of one event that are looked up.
+const LOOKED_UP_MAX: usize = 2 * PARTICIPANTS_MAX;
+
 /// What a scheduling message wants. RFC 5546 §1.4.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Method {
@@ -118,6 +121,9 @@ impl Own {
                 let Ok(address) = EmailAddress::parse_mailbox(&ical::address(property)) else {
                     continue;
                 };
+                if seen.len() >= LOOKED_UP_MAX {
+                    break;
+                }
                 if seen.insert(address.canonical()) && is_of(read, account, &address)? {
                     known.insert(address.canonical());
                 }

@@ -10,6 +10,8 @@ use crate::format::ical::{self, Component, Event, Recurrence, Series, Time, Unti
 
 /// Instances that one such change is told for; a weekly meeting of seven years.
 const INSTANCES_MAX: usize = 366;
+/// Such changes in one message that are told for more than their instance.
+const RANGES_MAX: usize = 10;
 /// Octets of text that they may come to.
 const OCTETS_MAX: usize = 1 << 20;
 /// How far they are looked for.
@@ -36,7 +38,8 @@ pub(super) fn unfold(message: &Series, stored: Option<&Series>, home: &TimeZone)
     let plain = View::of(&base, home);
     let mut left = INSTANCES_MAX;
     let mut unfolded = Vec::new();
-    let mut ranges = told.others.iter().filter(|(_, event)| is_range(event)).peekable();
+    let mut ranges =
+        told.others.iter().filter(|(_, event)| is_range(event)).take(RANGES_MAX).peekable();
     while let Some((key, event)) = ranges.next() {
         let end = ranges.peek().map(|(next, _)| **next);
         let room = OCTETS_MAX / (INSTANCES_MAX / left.max(1)).max(1);

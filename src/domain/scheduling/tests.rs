@@ -2,6 +2,7 @@
 //! what stands in the outbox is handed over by hand.
 
 mod agents;
+mod hostile;
 mod memory;
 mod proposals;
 mod ranges;

@@ -9,7 +9,7 @@ fn proposed(office: &Office) -> Option<String> {
     let series = office.event(office.anna).unwrap().2;
     let all = series.calendar.children("VEVENT").flat_map(|event| event.all("ATTENDEE"));
     let mut bens = all.filter(|line| line.value.to_lowercase().contains("ben@"));
-    bens.find_map(|line| proposal(line)).map(|(start, end)| format!("{start} {end}"))
+    bens.find_map(proposal).map(|(start, end)| format!("{start} {end}"))
 }
 
 fn propose(office: &Office, instance: Option<i64>, proposal: (i64, i64)) -> Vec<Sent> {
