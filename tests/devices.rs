@@ -1,5 +1,6 @@
 //! Phones and what an administrator decides about them: quarantine, block, policies, wipe.
 
+mod page;
 mod phone;
 
 use std::time::Duration;

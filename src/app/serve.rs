@@ -206,11 +206,20 @@ impl Server {
             },
             store.clone(),
         );
+        let pages = webui::Front::new(
+            webui::Settings {
+                gate: gate.clone(),
+                hostname: config.hostname.as_deref().map(Arc::from),
+                fallback_hostname: hostname.clone(),
+                zone: zone::office(),
+            },
+            store.clone(),
+        );
         let discover = discover::Front::new(self.told_to_clients(config, &hostname), store, gate);
         let routes = http::routes(self.health())
             .merge(discover::routes(discover))
             .merge(phones.routes())
-            .merge(webui::routes());
+            .merge(pages.routes());
         let web = http::Server::new(routes, discover::ANY_CASE);
         self.listen("http", &listen.http, Encryption::None, &web)?;
         self.listen("https", &listen.https, Encryption::ImplicitWeb, &web)?;

@@ -110,6 +110,9 @@ pub const HTTP_SMALL_BODY: Duration = Duration::from_secs(30);
 /// The body of an Autodiscover request; real ones have some 500 octets.
 pub const AUTODISCOVER_BODY: usize = 64 * 1024;
 
+/// The body of a form of the web pages: a token and little else.
+pub const FORM_BODY: usize = 4 * 1024;
+
 /// Elements within each other in XML; what clients send here has three to ten.
 pub const XML_DEPTH: usize = 64;
 

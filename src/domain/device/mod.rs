@@ -6,6 +6,7 @@
 pub mod access;
 mod announce;
 pub mod log;
+pub mod own;
 pub mod provision;
 pub mod wipe;
 

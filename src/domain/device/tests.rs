@@ -300,6 +300,46 @@ fn people_look_after_their_own_phones_only() {
 }
 
 #[test]
+fn a_person_removes_and_wipes_what_can_be() {
+    use own::{Act, acts};
+    let office = office();
+    let (ada, ben) = (office.ada, office.ben);
+    let device = office.arrive(ben, "ABC").unwrap();
+    let number = device.number;
+    let act = |act| office.run(move |tx| own::act(tx, ben, number, act));
+    let (erase, erase_account) = (Act::Wipe(WipeKind::Device), Act::Wipe(WipeKind::Account));
+    assert_eq!(acts(&device), [Act::Remove, erase]);
+    assert!(matches!(act(erase_account), Err(Error::Invalid(_))), "it speaks 14.1");
+    let foreign = office.run(move |tx| own::act(tx, ada, number, Act::Remove));
+    assert!(matches!(foreign, Err(Error::NotFound(_))), "also for an administrator");
+
+    // Twice is no error. What waits to be erased is not forgotten before.
+    act(erase).unwrap();
+    assert_eq!(acts(&act(erase).unwrap()), [Act::CancelWipe]);
+    assert!(matches!(act(Act::Remove), Err(Error::Invalid(_))));
+    act(Act::CancelWipe).unwrap();
+    assert_eq!(act(Act::CancelWipe).unwrap().wipe, Wipe::None);
+
+    // Lost is often noticed after it was removed.
+    act(Act::Remove).unwrap();
+    assert_eq!(acts(&act(Act::Remove).unwrap()), [erase]);
+    act(erase).unwrap();
+    assert!(matches!(act(Act::Remove), Err(Error::Invalid(_))));
+    let wiped = office.run(move |tx| wipe::acknowledged(tx, ben, "ABC", true)).unwrap();
+    assert_eq!(acts(&wiped), [Act::Remove]);
+    for late in [erase, Act::CancelWipe] {
+        assert!(matches!(act(late), Err(Error::Invalid(_))));
+    }
+    assert_eq!(act(Act::Remove).unwrap().reason, Reason::Removed);
+
+    office.arrive_as(ben, "DEF", |arrival| arrival.version = "16.1".into()).unwrap();
+    let modern = office.device(ben, "DEF");
+    assert_eq!(acts(&modern), [Act::Remove, erase_account, erase]);
+    office.run(move |tx| account::update(tx, ben, |row| row.enabled = false)).unwrap();
+    assert!(matches!(act(erase), Err(Error::Denied(_))), "a disabled account");
+}
+
+#[test]
 fn a_policy_is_taken_up_in_two_phases() {
     let office = office();
     let ben = office.ben;

@@ -8,11 +8,16 @@ use crate::store::Tx;
 /// The first version in which a phone can erase one account only.
 const ACCOUNT_ONLY_SINCE: &str = "16.1";
 
+/// Whether a device speaks of wiping one account only.
+pub fn is_account_only_possible(device: &Device) -> bool {
+    device.version == ACCOUNT_ONLY_SINCE
+}
+
 /// Asks for a device to be wiped; it is told with its next request. Fails with `Invalid` if it
 /// does not speak of wiping one account only: erasing more than was asked for is no way out.
 pub fn request(tx: &mut Tx<'_>, account: AccountId, id: &str, kind: WipeKind) -> Result<Device> {
     let mut device = require(tx, account, id)?;
-    if kind == WipeKind::Account && device.version != ACCOUNT_ONLY_SINCE {
+    if kind == WipeKind::Account && !is_account_only_possible(&device) {
         return Err(Error::Invalid(format!(
             "the device speaks version {}, and only from {ACCOUNT_ONLY_SINCE} on can the account \
              alone be wiped; block or remove the device, or wipe all of it",
