@@ -32,6 +32,8 @@ pub struct Person {
     card: Option<(MailboxId, Uid)>,
     /// The address as addresses are compared; empty if it is none.
     key: String,
+    /// The name as names are compared.
+    folded: String,
     /// The folded words of the name and the address, and what else is looked through in lists.
     words: String,
     more: String,
@@ -74,6 +76,7 @@ impl Person {
             digits: Vec::new(),
             card,
             key: canonical(&address).unwrap_or_default(),
+            folded: names::fold(&name),
             name,
             address,
             source,
@@ -111,8 +114,8 @@ impl Person {
     /// How well a question fits, 0 best: the whole name or address, the beginning of one of
     /// them, then words anywhere.
     fn rank(&self, question: &Question) -> u8 {
-        let (name, address) = (names::fold(&self.name), self.address.to_lowercase());
-        let is = |text: &String| name == *text || address == *text;
+        let (name, address) = (&self.folded, self.address.to_lowercase());
+        let is = |text: &String| name == text || address == *text;
         let begins =
             |text: &String| name.starts_with(text.as_str()) || address.starts_with(text.as_str());
         match &question.whole {
@@ -235,9 +238,9 @@ impl People {
         let mut found: Vec<_> = self
             .all()
             .filter(|person| person.fits(&question, true))
-            .map(|person| (person.rank(&question), names::fold(&person.name), person))
+            .map(|person| (person.rank(&question), &person.folded, person))
             .collect();
-        found.sort_by(|a, b| (a.0, &a.1, &a.2.address).cmp(&(b.0, &b.1, &b.2.address)));
+        found.sort_by(|a, b| (a.0, a.1, &a.2.address).cmp(&(b.0, b.1, &b.2.address)));
         found.into_iter().map(|(_, _, person)| person).collect()
     }
 
@@ -250,7 +253,7 @@ impl People {
         let reachable = || self.all().filter(|person| !person.address.is_empty());
         let exact = |person: &&Person| match &wanted {
             Some(wanted) => person.key == *wanted,
-            None => question.whole.contains(&names::fold(&person.name)),
+            None => question.whole.contains(&person.folded),
         };
         let mut found: Vec<&Person> = reachable().filter(exact).collect();
         if found.is_empty() {
@@ -258,7 +261,7 @@ impl People {
         }
         found.sort_by_key(|person| (person.address.to_lowercase(), person.source));
         found.dedup_by_key(|person| person.address.to_lowercase());
-        found.sort_by_key(|person| (person.source, names::fold(&person.name)));
+        found.sort_by(|a, b| (a.source, &a.folded).cmp(&(b.source, &b.folded)));
         found
     }
 }

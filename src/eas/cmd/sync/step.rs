@@ -228,7 +228,7 @@ pub fn untell(tx: &mut Tx<'_>, id: SyncId, key: u64, uids: &[Uid]) -> store::Res
 fn take_own(tx: &Tx<'_>, step: &Step, state: &mut SyncState, own: &Applied) -> domain::Result<()> {
     // Also what is gone again: the answer names it, and the log says that it went.
     let added = own.adds.iter().filter(|add| add.uid != 0);
-    added.clone().for_each(|add| drop(state.sets.held.insert(add.uid)));
+    state.sets.held.extend(added.clone().map(|add| add.uid));
     let added = added.map(|add| AppliedChange {
         uid: add.uid,
         modseq: add.modseq,
