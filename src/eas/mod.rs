@@ -245,7 +245,7 @@ async fn post(
         errand.held = held;
         let session = Session::new(front.clone(), account, query, version, headers, body);
         let mut session = Box::new(session);
-        session.order = order.into();
+        session.order = order;
         let session = Box::pin(gate::identify(session, command)).await?;
         errand.recorder = Recorder::of(&session, command);
         let session = gate::admit(session, command)?;

@@ -98,7 +98,7 @@ fn below_header(lines: &[(usize, &str)]) -> Option<usize> {
         let mut below = lines.iter().skip(at + 1).map(|(_, line)| *line);
         let mut next = || below.find(|line| !line.is_empty());
         is_rule(line)
-            && next().is_some_and(|first| is_from(first))
+            && next().is_some_and(is_from)
             && next().is_some_and(|second| second.contains(':'))
     })
 }
@@ -137,8 +137,8 @@ fn is_from(line: &str) -> bool {
 
 /// Where the own part of a document ends.
 pub fn end_of_html(html: &str) -> Option<usize> {
-    let mut tags = Tags { html, at: 0 };
-    while let Some(tag) = tags.next() {
+    let tags = Tags { html, at: 0 };
+    for tag in tags {
         if tag.closes {
             continue;
         }
