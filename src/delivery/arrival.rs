@@ -6,9 +6,9 @@ use crate::base::id::AccountId;
 use crate::delivery::{Message, Refusal};
 use crate::domain::out_of_office::{self, Asked};
 use crate::domain::scheduling::{Method, arriving, canonical};
-use crate::domain::{self, invitation};
+use crate::domain::{self, directory, invitation};
 use crate::format::mime::{self, RecordView, Submission as Header, calendar_parts};
-use crate::store::Tx;
+use crate::store::{Read, Tx};
 
 /// Octets of calendars that cost next to nothing.
 const SMALL: usize = 32 * 1024;
@@ -48,6 +48,23 @@ impl Arrival {
         }
         let (large, left) = (octets.saturating_sub(SMALL), LARGE_MAX);
         Self { calendars, large, left, asked }
+    }
+
+    /// The same for mail that came from outside: members of this server's domains log in to
+    /// send, so whoever writes in their name from there is not believed to be them. The mail is
+    /// delivered like any other, and a meeting in it can be answered.
+    pub(super) fn from_outside(mut self, read: &impl Read) -> domain::Result<Self> {
+        for message in &mut self.calendars {
+            let mut believed = Vec::new();
+            for sender in std::mem::take(&mut message.senders) {
+                let domain = sender.rsplit('@').next().unwrap_or_default();
+                if !directory::is_local_domain(read, domain)? {
+                    believed.push(sender);
+                }
+            }
+            message.senders = believed;
+        }
+        Ok(self)
     }
 
     /// Carries out what the message means for a recipient.
@@ -118,8 +135,8 @@ mod tests {
     use crate::base::clock::Clock;
     use crate::domain::account::{self, NewAccount};
     use crate::domain::collection;
+    use crate::store::Store;
     use crate::store::rows::collection::CollectionKind;
-    use crate::store::{Read, Store};
 
     #[test]
     fn a_huge_calendar_to_everybody_is_an_event_for_some() {

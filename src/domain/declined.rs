@@ -46,6 +46,10 @@ pub fn remember(
 ) -> Result<()> {
     let (uid, now) = (event.uid(), tx.now());
     let Version { sequence, stamp, times, instances, until } = version_of(event, home);
+    if until < now - DAYS_MIN * DAY {
+        // Old meetings that somebody clears away: nobody invites to them any more.
+        return Ok(());
+    }
     let mut new = Declined {
         uid: cut(&uid).to_owned(),
         sequence,

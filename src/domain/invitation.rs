@@ -5,7 +5,7 @@ use crate::base::uidset::UidSet;
 use crate::domain::calendar::{account, home, send};
 use crate::domain::scheduling::answering;
 use crate::domain::scheduling::arriving::{self, Message, Outcome};
-use crate::domain::scheduling::respond::{Responded, Response, Unanswerable, respond};
+use crate::domain::scheduling::respond::{Answer, Responded, Response, Unanswerable, respond};
 use crate::domain::scheduling::{self, Method, Own};
 use crate::domain::{Error, Result, collection, declined, item, mailbox, message};
 use crate::format::ical::Series;
@@ -139,8 +139,8 @@ pub fn answer(
             let about = message.instances(found.as_ref().map(|(.., series)| series), &home);
             match found {
                 Some((calendar, uid, series)) => (Some((calendar, uid)), series, about),
-                // Declined, and asked again.
-                None if *repeated => return Ok(Ok(None)),
+                // Declined, and asked again; who now says yes has changed his mind.
+                None if *repeated && response.answer == Answer::Declined => return Ok(Ok(None)),
                 None => {
                     let own = Own::of(tx, &row, [&message.series.calendar])?;
                     (None, arriving::received(&message.series, &own, &home), about)

@@ -250,6 +250,45 @@ fn answers_of_all_systems_reach_the_organizer() {
     }
 }
 
+#[test]
+fn nobody_writes_for_a_member_from_outside() {
+    let server = Server::shared();
+    let (anna, ben) = (server.account(), server.account());
+    let mut organizer = Pocket::quick(server, &IPHONE, &anna);
+    let mut guest = Pocket::quick(server, &WINDOWS_PHONE_8_1, &ben);
+    let calendar = organizer.calendar.clone();
+    organizer.phone.change(&calendar, vec![meeting("plan", "plan", 9, false, &[&ben])]);
+    guest.mail("plan", "IPM.Schedule.Meeting.Request");
+    let (_, event) = guest.event_with("plan", "there", |_| true);
+    let uid = event.text_of(c::UID).expect("a UID").to_owned();
+    let forge = |method: &str, from: &Account, to: &Account, subject: &str, uid: &str| {
+        let mail = format!(
+            "From: <{}>\r\nTo: <{}>\r\nSubject: {subject}\r\n\
+             Content-Type: text/calendar; method={method}; charset=utf-8\r\n\r\n\
+             BEGIN:VCALENDAR\r\nMETHOD:{method}\r\nBEGIN:VEVENT\r\nUID:{uid}\r\nSEQUENCE:9\r\n\
+             DTSTAMP:20300101T000000Z\r\nDTSTART:20300115T090000Z\r\nSUMMARY:forged\r\n\
+             ORGANIZER:mailto:{}\r\nATTENDEE;PARTSTAT=DECLINED:mailto:{}\r\n\
+             END:VEVENT\r\nEND:VCALENDAR\r\n",
+            from.email, to.email, anna.email, ben.email
+        );
+        server.smtp().deliver("spy@elsewhere.example", &[&to.email], mail.as_bytes());
+    };
+    forge("CANCEL", &anna, &ben, "cancelled", &uid);
+    forge("REQUEST", &anna, &ben, "moved", &uid);
+    forge("REQUEST", &anna, &ben, "new", "another");
+    forge("REPLY", &ben, &anna, "no", &uid);
+    guest.mail("new", "IPM.Schedule.Meeting.Request");
+    organizer.mail("no", "IPM.Schedule.Meeting.Resp.Neg");
+    let (_, event) = guest.event("plan").expect("the event is as it was");
+    assert_eq!(event.text_of(c::MEETING_STATUS), Some("3"), "{event}");
+    assert_eq!(guest.phone.held[&guest.calendar].items.len(), 1);
+    // The real answer is taken.
+    let (inbox, id) = (guest.inbox.clone(), guest.mail("plan", "IPM.Schedule.Meeting.Request").0);
+    guest.respond((&inbox, &id), Says::Yes, None, None);
+    guest.send_reply(&anna, &uid, Says::Yes, "plan", "");
+    organizer.event_with("plan", "yes", |data| answered(data) == Some("3"));
+}
+
 /// Every message of the corpus' scheduling examples is taken and shown, in every version.
 #[test]
 fn the_standards_own_examples_arrive() {

@@ -49,12 +49,17 @@ pub(super) fn of_first(message: &Message, event: &Component, own: &Own) -> Optio
 }
 
 /// Who wrote a message about a known event; `None` if that is nobody who may change it.
-pub(super) fn of_stored(message: &Message, stored: &Component) -> Option<Writer> {
+pub(super) fn of_stored(message: &Message, stored: &Component, own: &Own) -> Option<Writer> {
     let organizer = stored.first("ORGANIZER")?;
-    if message.is_from(&address(organizer)) {
+    let named = address(organizer);
+    if message.is_from(&named) {
         return Some(Writer::Organizer);
     }
-    if agents(organizer).iter().any(|agent| message.is_from(agent)) {
+    // The event may be one that somebody accepted although it was not believed.
+    let colleague = own.is_colleague(&named);
+    let agents = agents(organizer);
+    let mut agents = agents.iter().filter(|agent| !colleague || own.is_colleague(agent));
+    if agents.any(|agent| message.is_from(agent)) {
         return Some(Writer::Agent);
     }
     organizer.param(SENDER).filter(|sender| message.is_from(sender)).map(|_| Writer::Sender)
@@ -94,7 +99,7 @@ fn each_organizer(series: &mut Series, mut change: impl FnMut(&mut Property)) {
 
 /// The organizer and who writes for him, as the event itself says.
 pub(super) fn named(organizer: &Property) -> impl Iterator<Item = String> {
-    std::iter::once(address(organizer)).chain(sent_by(organizer))
+    std::iter::once(address(organizer)).chain(agents(organizer))
 }
 
 fn agents(organizer: &Property) -> Vec<String> {

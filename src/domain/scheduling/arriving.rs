@@ -241,7 +241,7 @@ fn updated(
     let organizer =
         |event: &Component| event.first("ORGANIZER").map(|who| canonical(&ical::address(who)));
     let same = message.series.master().map(organizer) == Some(organizer(first));
-    let writer = agents::of_stored(message, first).filter(|_| same);
+    let writer = agents::of_stored(message, first, own).filter(|_| same);
     let writer = writer.ok_or("it is not from the organizer")?;
     let told = message.unfolded(Some(stored), home);
     let (old, new) = (View::of(stored, home), View::of(&told, home));

@@ -12,7 +12,7 @@ pub(super) fn cancel(stored: &Series, message: &Message, own: &Own, home: &TimeZ
     let Some(first) = stored.master() else {
         return Outcome::Nothing("the stored event cannot be read");
     };
-    if own.organizes(first) || agents::of_stored(message, first).is_none() {
+    if own.organizes(first) || agents::of_stored(message, first, own).is_none() {
         return Outcome::Nothing("it is not from the organizer");
     }
     let (old, new) = (View::of(stored, home), View::of(&message.series, home));

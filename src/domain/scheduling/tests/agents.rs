@@ -86,6 +86,18 @@ fn nobody_from_outside_invites_for_a_colleague() {
 }
 
 #[test]
+fn what_was_accepted_unbelieved_is_still_not_a_strangers_to_change() {
+    let office = Office::new();
+    let spy = "ORGANIZER;SENT-BY=\"mailto:spy@else.example\":mailto:anna@office.example";
+    office.add(office.ben, &request(1, spy, "ben@office.example"), Sends::Client);
+    let text = request(2, spy, "ben@office.example");
+    let done = office.arrive(office.ben, &mail("spy@else.example", &text));
+    assert!(matches!(done[..], [Done::Nothing(_)]), "{done:?}");
+    let done = office.arrive(office.ben, &mail("anna@office.example", &text));
+    assert!(matches!(done[..], [Done::Changed(..)]), "{done:?}");
+}
+
+#[test]
 fn a_strangers_event_brings_no_notes_of_ours() {
     let office = Office::new();
     let lines = "ORGANIZER;X-KONTOR-SENDER=spy@else.example:mailto:boss@else.example\r\n\

@@ -72,6 +72,31 @@ fn a_declined_invitation_comes_back_only_as_a_newer_one() {
 }
 
 #[test]
+fn who_has_declined_may_accept_on_another_phone() {
+    let office = Office::new();
+    arrive(&office, FIRST);
+    respond(&office, Answer::Declined, None);
+    // The other phone names the mail by where it was before the first answer.
+    let message = messages(&invitation(FIRST.0, FIRST.1, FIRST.2)).remove(0);
+    let inbox = crate::domain::mailbox::find(&office.store.read(), office.ben, "INBOX").unwrap();
+    let (ben, mailbox) = (office.ben, inbox.id);
+    let say = |answer: Answer| {
+        let to = invitation::Invitation::Mail {
+            mailbox,
+            uid: Uid(1),
+            message: Box::new(message.clone()),
+            repeated: true,
+        };
+        let response = Response { answer, instance: None, reply: None };
+        office.run(move |tx| invitation::answer(tx, ben, &to, &response)).unwrap().unwrap()
+    };
+    assert_eq!(say(Answer::Declined), None);
+    assert!(say(Answer::Accepted).is_some());
+    assert_eq!(office.answer(office.ben, "ben@office.example"), "ACCEPTED");
+    assert_eq!(remembered(&office), 0);
+}
+
+#[test]
 fn another_time_asks_again_even_under_the_same_number() {
     let office = Office::new();
     arrive(&office, FIRST);
