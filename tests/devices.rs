@@ -91,7 +91,8 @@ fn a_phone_waits_for_approval_and_then_everything_comes_by_itself() {
     let decided = std::time::Instant::now();
     server.cli(&["device", "approve", "quarantine1"]);
     let woken = phone.receive();
-    assert!(decided.elapsed() < SOON + Duration::from_secs(2), "{:?}", decided.elapsed());
+    // Some 10 ms, the command that approves it included.
+    assert!(decided.elapsed() < SOON, "{:?}", decided.elapsed());
     assert_eq!(woken.outer(ping::STATUS), 7);
     assert_eq!(phone.folder_sync(&folder_key).outer(f::STATUS), 9);
     let folders = phone.folder_sync("0");

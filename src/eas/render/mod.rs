@@ -5,6 +5,8 @@ pub mod body;
 pub mod contact;
 pub mod email;
 pub mod event;
+#[cfg(test)]
+mod hostile;
 pub mod item;
 pub mod journal;
 pub mod meeting_request;

@@ -184,3 +184,66 @@ async fn whom_somebody_wrote_to_is_offered_again() {
     let wanted = [("ben@else.example", "Ben B", "2"), ("x@else.example", "x@else.example", "1")];
     assert_eq!(shown, wanted.map(|(a, b, c)| (a.into(), b.into(), c.into())));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wins_where_two_have_changed_a_contact() {
+    let office = Office::new();
+    let mut phone = office.phone("A", Version::V14_1);
+    phone.folder_sync().await;
+    let folder = contacts(&office).number.to_string();
+    phone.settle(&folder, 10, 0).await;
+    let three: Vec<Element> = (0..3).map(|n| add(&format!("c{n}"), &format!("new {n}"))).collect();
+    let answer = phone.sync(&folder, 10, 0, &three).await.unwrap();
+    let names: Vec<(String, String)> =
+        (0..3).map(|n| (format!("c{n}"), format!("new {n}"))).collect();
+    phone.take_ids(&folder, &answer, &names);
+    let ids: Vec<String> = phone.ids(&folder).into_iter().map(str::to_owned).collect();
+    let changed_elsewhere = |name: &'static str, numbers: &[u32]| {
+        let contacts = contacts(&office);
+        for number in numbers.iter().copied() {
+            office.write(move |tx| {
+                let old = item::text(tx, contacts, Uid(number))?;
+                let (before, after) = old.split_once("\r\nN:").unwrap();
+                let (_, after) = after.split_once("\r\n").unwrap();
+                let text = format!("{before}\r\nN:{name};;;;\r\n{after}");
+                let look = u64::from(rand::random::<u32>());
+                let key = old.lines().find_map(|line| line.strip_prefix("UID:")).unwrap();
+                let uid = key.to_owned();
+                let new = item::Text { uid, text, look, from: 0, until: i64::MAX };
+                item::change(tx, contacts, Uid(number), new).map(drop)
+            });
+        }
+    };
+    let conflicting = |conflict: Option<&str>, phone: &Phone<'_>, commands: &[Element]| {
+        let mut request = phone.request(&folder, 10, 0, commands);
+        let collection = &mut request.children[0].children[0];
+        let options = collection.children.iter_mut().find(|it| it.tag == t::OPTIONS).unwrap();
+        options.children.extend(conflict.map(|it| text(t::CONFLICT, it)));
+        request
+    };
+    // The server's wins, unless the phone says otherwise (MS-ASCMD 2.2.3.34): the phone hears
+    // 7, and the server's with the same answer. A Delete wins in any case.
+    changed_elsewhere("theirs", &[1, 2, 3]);
+    let commands = [change(&ids[0], "mine"), delete(&ids[1])];
+    let request = conflicting(None, &phone, &commands);
+    phone.folders.get_mut(&folder).unwrap().items.remove(&ids[1]);
+    let answer = phone.call(Command::Sync, Some(&request)).await.unwrap().unwrap();
+    let collection = phone.take(&folder, &answer).unwrap();
+    let responses = collection.child(t::RESPONSES).unwrap();
+    assert_eq!(responses.children.len(), 1, "{responses:?}");
+    assert_eq!(responses.children[0].text_of(t::SERVER_ID), Some(ids[0].as_str()));
+    assert_eq!(responses.children[0].text_of(t::STATUS), Some("7"));
+    assert_eq!(phone.ids(&folder), [ids[0].as_str(), ids[2].as_str()]);
+    let name = |phone: &Phone<'_>| name_of(&phone.folders[&folder].items[&ids[0]]);
+    assert_eq!(name(&phone), "theirs");
+    assert!(office.store.read().item(contacts(&office), Uid(2)).unwrap().is_none());
+    // The phone's wins where it wants so.
+    changed_elsewhere("again", &[1]);
+    let commands = [change(&ids[0], "mine")];
+    let request = conflicting(Some("0"), &phone, &commands);
+    let answer = phone.call(Command::Sync, Some(&request)).await.unwrap().unwrap();
+    let collection = phone.take(&folder, &answer).unwrap();
+    assert!(!collection.has(t::RESPONSES));
+    let kept = item::text(&office.store.read(), contacts(&office), Uid(1)).unwrap();
+    assert!(kept.contains("N:mine"), "{kept}");
+}
