@@ -6,7 +6,7 @@ use super::words::{self, Tone};
 use super::{address, icon};
 use crate::base::clock::UnixTime;
 use crate::domain::device::own::{self, Act};
-use crate::domain::device::{Access, Device};
+use crate::domain::device::{Access, Device, Wipe};
 use crate::store::rows::account::Account;
 use crate::webui::html::{Html, html};
 
@@ -61,8 +61,9 @@ fn phone(out: &mut Html, device: &Device, now: UnixTime, zone: &TimeZone) {
     let (state, name) = (words::state(device, now, zone), words::name(device));
     let ground = match state.tone {
         Tone::Waits => "on-warn",
-        Tone::Bad => "on-danger",
-        Tone::Good | Tone::Calm => "",
+        // A blocked one is refused, but nothing is at stake.
+        Tone::Bad if device.wipe != Wipe::None => "on-danger",
+        Tone::Good | Tone::Calm | Tone::Bad => "",
     };
     html!(out, "<li class=\"ph " {ground} "\" id=\"phone-" {device.number} "\">\
         <span class=\"dev\">");

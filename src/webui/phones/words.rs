@@ -44,7 +44,7 @@ pub fn state(device: &Device, now: UnixTime, zone: &TimeZone) -> State {
             tone: Tone::Waits,
             word: "To be erased",
             meaning: format!(
-                "Asked for {}. The phone erases {} as soon as it is online, and is not let in \
+                "Erasing was asked for {}. The phone erases {} as soon as it is online, and is not let in \
                  until then. You can still cancel it.",
                 ago(at, now, zone),
                 extent(kind)
@@ -89,7 +89,7 @@ fn access(device: &Device, now: UnixTime) -> State {
              if it is lost, erase it.",
         ),
         (Access::Allowed, _) => {
-            (Tone::Good, "Connected", "It gets your mail, contacts and calendar.")
+            (Tone::Good, "Connected", "It gets your mail, contacts and calendar, as chosen on it.")
         }
         (Access::Quarantined, _) => (
             Tone::Waits,
@@ -150,8 +150,9 @@ pub fn name(device: &Device) -> String {
 pub fn facts(device: &Device) -> Vec<String> {
     let name = name(device).to_lowercase();
     let (facts, kind) = (&device.facts, kind(device));
-    // "Windows Phone 8.10" says the kind as well.
-    let is_told = facts.os.to_lowercase().starts_with(&kind.to_lowercase());
+    // "Windows Phone 8.10" and "iPhone15C4" say the kind as well.
+    let is_kind = |text: &str| text.to_lowercase().starts_with(&kind.to_lowercase());
+    let is_told = is_kind(&facts.os) || is_kind(&facts.model);
     let kind = if is_told { String::new() } else { kind };
     let told = [&facts.model, &kind, &facts.os, &facts.phone_number];
     let told = told.into_iter().map(|fact| shown(fact));
