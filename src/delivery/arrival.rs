@@ -53,7 +53,7 @@ impl Arrival {
     /// The same for mail that came from outside: members of this server's domains log in to
     /// send, so whoever writes in their name from there is not believed to be them. The mail is
     /// delivered like any other, and a meeting in it can be answered.
-    pub(super) fn from_outside(mut self, read: &impl Read) -> domain::Result<Self> {
+    pub(super) fn of_outsiders(mut self, read: &impl Read) -> domain::Result<Self> {
         for message in &mut self.calendars {
             let mut believed = Vec::new();
             for sender in std::mem::take(&mut message.senders) {

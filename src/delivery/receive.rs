@@ -26,7 +26,7 @@ pub async fn receive(
     let raw = message.clone();
     let message = message.prepare(prefix).await?;
     let arrival = Arrival::of(&raw, message.record(), envelope.sender()).await?;
-    let arrival = arrival.from_outside(&store.read())?;
+    let arrival = arrival.of_outsiders(&store.read())?;
     let (account, copy) = (None, SentCopy::None);
     let posting = Posting {
         correspondents: Vec::new(),
