@@ -96,7 +96,7 @@ struct Mover<'m, 'g> {
     left: BTreeMap<MailboxId, Vec<Uid>>,
     came: BTreeMap<MailboxId, Vec<Came>>,
     /// Moved when the phone asked before, and it hears of that only now.
-    came_before: BTreeMap<MailboxId, Vec<Uid>>,
+    came_before: BTreeMap<MailboxId, Vec<Arrival>>,
     /// What the phone shows and is not there.
     ghosts: BTreeMap<MailboxId, Vec<Uid>>,
 }
@@ -228,7 +228,8 @@ impl<'m, 'g> Mover<'m, 'g> {
         let Some(place) = place.filter(|place| place.mailbox == to) else {
             return Ok(Err(BAD_SOURCE));
         };
-        self.came_before.entry(to).or_default().push(place.uid);
+        let arrival = Arrival { from: from.number, old: uid.0, uid: place.uid.0 };
+        self.came_before.entry(to).or_default().push(arrival);
         Ok(Ok((to, place.uid)))
     }
 
@@ -263,10 +264,14 @@ impl<'m, 'g> Mover<'m, 'g> {
             of(collection).update_all(tx, |_, state| -> domain::Result<()> {
                 // Others have moved it, perhaps: the phone has it under this number by our
                 // answer, and how it looks is to be told.
-                for uid in uids.iter().map(|uid| uid.0) {
-                    if state.sets.held.insert(uid) {
-                        state::doubt_message(state, uid, None);
-                        state.sets.adds.remove(uid);
+                for arrival in &uids {
+                    if state.sets.held.insert(arrival.uid) {
+                        state::doubt_message(state, arrival.uid, None);
+                        state.sets.adds.remove(arrival.uid);
+                    }
+                    let arrivals = &mut state.sets.arrivals;
+                    if !arrivals.contains(arrival) && arrivals.len() < ARRIVALS + MOVES_MAX {
+                        arrivals.push(*arrival);
                     }
                 }
                 Ok(())
