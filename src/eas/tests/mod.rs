@@ -3,6 +3,7 @@
 
 mod drafts;
 mod game;
+mod idle;
 mod items;
 mod moves;
 mod people;
@@ -124,9 +125,9 @@ impl Office {
     }
 }
 
-/// The store's threads answer; the runtime must not wait for them on its own.
-fn blocking<T>(f: impl FnOnce() -> T) -> T {
-    tokio::task::block_in_place(f)
+/// The store's threads answer; no thread of a runtime may wait for them.
+fn blocking<T: Send>(f: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(f).join().unwrap())
 }
 
 /// A phone that believes what it is told, and complains about what cannot be.
