@@ -1,5 +1,7 @@
 //! Calendars and address books in and out by files: the server's side.
 
+use std::collections::HashMap;
+
 use super::super::control::{BookLine, BroughtEntry, BroughtLine, Failure, Item, Outlet, Reply};
 use super::{Context, holder_of};
 use crate::base::id::{AccountId, MailboxId};
@@ -10,6 +12,7 @@ use crate::domain::people::{Books, People, Person, office};
 use crate::domain::{self, collection, contact};
 use crate::eas::render::{event, task};
 use crate::format::ical::{self, Component, Series};
+use crate::format::tz;
 use crate::format::vcard::Card;
 use crate::store::rows::collection::{Collection, CollectionKind};
 use crate::store::{Read, Store, Tx};
@@ -176,7 +179,7 @@ pub(super) fn export(
             _ => "ics",
         };
         let mut whole = String::new();
-        let mut zones: Vec<String> = Vec::new();
+        let mut zones = ZonesOfFile::default();
         let read = store.read();
         for item in read.items(collection.id)? {
             let Some(text) = read.item_text(collection.id, item.uid)? else { continue };
@@ -184,6 +187,10 @@ pub(super) fn export(
             count += 1;
         }
         drop(read);
+        // A file without entries says nothing, and is none to other programs.
+        if whole.is_empty() {
+            continue;
+        }
         if ending == "ics" {
             let head = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:{}\r\n", ical::PRODUCT);
             whole = head + &whole + "END:VCALENDAR\r\n";
@@ -199,21 +206,106 @@ pub(super) fn export(
     Ok(count)
 }
 
-/// Adds an entry to its file; each zone stands there once.
-fn append(whole: &mut String, zones: &mut Vec<String>, text: &str, ending: &str) {
+/// The zones of a file: under each name what it was first, and what others mean by it.
+#[derive(Default)]
+struct ZonesOfFile(HashMap<String, Vec<String>>);
+
+impl ZonesOfFile {
+    /// The name under which a zone stands in the file, and whether it stands there already.
+    fn name(&mut self, id: &str, zone: &Component) -> (String, bool) {
+        let same_name = self.0.entry(id.to_owned()).or_default();
+        let text = zone.to_string();
+        let known = same_name.iter().position(|known| *known == text);
+        // A name that everybody knows means the same, however it is described.
+        let known = known.or_else(|| tz::by_name(id).and(same_name.first().map(|_| 0)));
+        let (at, there) = match known {
+            Some(at) => (at, true),
+            None => {
+                same_name.push(text);
+                (same_name.len() - 1, false)
+            }
+        };
+        let name = if at == 0 { id.to_owned() } else { format!("{id} ({})", at + 1) };
+        (name, there)
+    }
+}
+
+/// Adds an entry to its file; each zone stands there once. Programs give one name to different
+/// zones ("Customized Time Zone"): the second one gets another.
+fn append(whole: &mut String, zones: &mut ZonesOfFile, text: &str, ending: &str) {
     let parsed = if ending == "ics" { Component::parse(text).ok() } else { None };
-    let Some(calendar) = parsed else {
+    let Some(mut calendar) = parsed else {
         whole.push_str(text);
         return;
     };
-    for part in &calendar.components {
-        if part.is("VTIMEZONE") {
-            let id = part.value_of("TZID").unwrap_or_default().to_owned();
-            if zones.contains(&id) {
-                continue;
+    let mut renamed = HashMap::new();
+    for zone in calendar.components.iter_mut().filter(|part| part.is("VTIMEZONE")) {
+        let id = zone.value_of("TZID").unwrap_or_default().to_owned();
+        let (name, there) = zones.name(&id, zone);
+        if name != id {
+            if let Some(line) = zone.first_mut("TZID") {
+                line.value.clone_from(&name);
             }
-            zones.push(id);
+            renamed.insert(id, name);
+        }
+        if !there {
+            zone.write(whole);
+        }
+    }
+    for part in calendar.components.iter_mut().filter(|part| !part.is("VTIMEZONE")) {
+        if !renamed.is_empty() {
+            rename_zones(part, &renamed);
         }
         part.write(whole);
+    }
+}
+
+fn rename_zones(part: &mut Component, renamed: &HashMap<String, String>) {
+    for line in &mut part.properties {
+        if let Some(new) = line.param("TZID").and_then(|id| renamed.get(id)).cloned() {
+            line.set_param("TZID", Some(&new));
+        }
+    }
+    part.components.iter_mut().for_each(|inner| rename_zones(inner, renamed));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(uid: &str, zone: &str, offset: &str) -> String {
+        format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VTIMEZONE\r\nTZID:{zone}\r\nBEGIN:STANDARD\r\n\
+             DTSTART:16010101T000000\r\nTZOFFSETFROM:{offset}\r\nTZOFFSETTO:{offset}\r\n\
+             END:STANDARD\r\nEND:VTIMEZONE\r\nBEGIN:VEVENT\r\nUID:{uid}\r\n\
+             DTSTART;TZID={zone}:20260101T100000\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+        )
+    }
+
+    #[test]
+    fn two_zones_of_one_name_stay_two() {
+        let (mut whole, mut zones) = (String::new(), ZonesOfFile::default());
+        let customized = "Customized Time Zone";
+        for (uid, zone, offset) in [
+            ("a", customized, "+0300"),
+            ("b", customized, "-0500"),
+            ("c", customized, "+0300"),
+            ("d", customized, "-0500"),
+            ("e", "Europe/Berlin", "+0100"),
+            ("f", "Europe/Berlin", "+0200"),
+        ] {
+            append(&mut whole, &mut zones, &event(uid, zone, offset), "ics");
+        }
+        assert_eq!(whole.matches("BEGIN:VTIMEZONE").count(), 3, "{whole}");
+        let file = format!("BEGIN:VCALENDAR\r\n{whole}END:VCALENDAR\r\n");
+        let calendar = Component::parse(&file).unwrap();
+        let zones = ical::Zones::of(&calendar, &jiff::tz::TimeZone::UTC);
+        let starts = calendar.children("VEVENT").map(|event| {
+            let start = ical::Event::new(event, &zones).start_at().unwrap();
+            start.to_string()
+        });
+        let (early, late) = ("2026-01-01T07:00:00Z", "2026-01-01T15:00:00Z");
+        let berlin = "2026-01-01T09:00:00Z";
+        assert_eq!(starts.collect::<Vec<_>>(), [early, late, early, late, berlin, berlin]);
     }
 }

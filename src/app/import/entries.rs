@@ -1,13 +1,13 @@
 //! Calendars and address books from files: each event, task, note and card as a text of its own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use twox_hash::XxHash3_64;
 
 use super::{DEPTH, LARGEST, Skipped, entries_of as inside};
-use crate::format::ical::{Component, Property};
+use crate::format::ical::{Component, Piece, Property};
 use crate::format::vcard::Card;
 
 /// The kinds of files.
@@ -60,72 +60,110 @@ pub fn read(path: &Path, kind: EntryKind) -> Result<Vec<Entry>, Skipped> {
         return Err(Skipped::new(path.display(), "larger than any calendar"));
     }
     let read = match kind {
-        EntryKind::Ics => calendar(&bytes).map(|texts| texts.into_iter().map(Ok).collect()),
+        EntryKind::Ics => calendar(&bytes),
         EntryKind::Vcf => cards(&bytes),
     };
     read.map_err(|reason| Skipped::new(path.display(), reason))
 }
 
 fn cards(bytes: &[u8]) -> Result<Vec<Entry>, String> {
-    let found = Component::parse_all(bytes).map_err(|error| error.to_string())?;
-    let cards = found.iter().filter(|one| one.is("VCARD")).map(|one| {
-        let mut card = Card::parse(&one.to_string()).map_err(|error| error.to_string())?;
-        if card.uid().is_none_or(|uid| uid.trim().is_empty()) {
-            card.set_uid(&made_up(&card.to_string()));
-        }
-        Ok(card.to_string())
+    let mut entries = Vec::new();
+    Component::pieces(bytes, "", |piece| match piece {
+        Piece::Inner(Ok(one)) if one.is("VCARD") => entries.push(card(&one)),
+        Piece::Inner(Err(error)) => entries.push(Err(error.to_string())),
+        _ => {}
     });
-    Ok(cards.collect())
+    if entries.is_empty() { Err("there is no card in it".into()) } else { Ok(entries) }
 }
 
-/// Instances of a series stay with it; each entry has the zones that it names.
-fn calendar(bytes: &[u8]) -> Result<Vec<String>, String> {
-    let calendars = Component::parse_all(bytes).map_err(|error| error.to_string())?;
-    let mut texts = Vec::new();
-    for calendar in calendars.iter().filter(|calendar| calendar.is("VCALENDAR")) {
-        let mut groups: Vec<Vec<Component>> = Vec::new();
-        let mut places: HashMap<(&str, String), usize> = HashMap::new();
-        for part in &calendar.components {
-            let Some(name) = COMPONENTS.into_iter().find(|name| part.is(name)) else { continue };
-            let mut part = part.clone();
-            let uid = part.text_of("UID").filter(|uid| !uid.trim().is_empty());
-            let uid = uid.unwrap_or_else(|| {
-                let uid = made_up(&part.to_string());
-                part.set_text("UID", Some(&uid));
-                uid
-            });
-            let place = *places.entry((name, uid)).or_insert(groups.len());
-            match groups.get_mut(place) {
-                Some(parts) => parts.push(part),
-                None => groups.push(vec![part]),
-            }
-        }
-        texts.extend(groups.into_iter().map(|parts| alone(calendar, parts)));
+fn card(component: &Component) -> Entry {
+    let mut card = Card::parse(&component.to_string()).map_err(|error| error.to_string())?;
+    if card.uid().is_none_or(|uid| uid.trim().is_empty()) {
+        card.set_uid(&made_up(&card.to_string()));
     }
-    match texts.is_empty() {
+    Ok(card.to_string())
+}
+
+/// Instances of a series stay with it; each entry has the zones that it names. An empty calendar
+/// is one without entries.
+fn calendar(bytes: &[u8]) -> Result<Vec<Entry>, String> {
+    let (mut entries, mut open) = (Vec::new(), OpenCalendar::default());
+    let mut only_others = true;
+    Component::pieces(bytes, "VCALENDAR", |piece| match piece {
+        Piece::Inner(Ok(part)) => open.take(part),
+        Piece::Inner(Err(error)) => entries.push(Err(error.to_string())),
+        Piece::Outer(calendar) => {
+            only_others &= open.others;
+            entries.extend(std::mem::take(&mut open).finish(&calendar));
+        }
+    });
+    // Events that stand by themselves.
+    only_others &= open.others || open.groups.is_empty();
+    entries.extend(open.finish(&Component::new("VCALENDAR")));
+    match entries.is_empty() && only_others {
         true => Err("there is no event, task or note in it".into()),
-        false => Ok(texts),
+        false => Ok(entries),
+    }
+}
+
+/// A calendar of which not all has been read.
+#[derive(Default)]
+struct OpenCalendar {
+    /// What has the same UID is one series.
+    groups: Vec<Vec<Component>>,
+    places: HashMap<(&'static str, String), usize>,
+    /// By TZID; of two with one name the first counts.
+    zones: HashMap<String, Component>,
+    /// There is something in it that is no entry.
+    others: bool,
+}
+
+impl OpenCalendar {
+    fn take(&mut self, mut part: Component) {
+        if part.is("VTIMEZONE") {
+            if let Some(id) = part.value_of("TZID").map(|id| id.trim().to_owned()) {
+                self.zones.entry(id).or_insert(part);
+            }
+            return;
+        }
+        let Some(name) = COMPONENTS.into_iter().find(|name| part.is(name)) else {
+            self.others = true;
+            return;
+        };
+        let uid = part.text_of("UID").filter(|uid| !uid.trim().is_empty());
+        let uid = uid.unwrap_or_else(|| {
+            let uid = made_up(&part.to_string());
+            part.set_text("UID", Some(&uid));
+            uid
+        });
+        let place = *self.places.entry((name, uid)).or_insert(self.groups.len());
+        match self.groups.get_mut(place) {
+            Some(parts) => parts.push(part),
+            None => self.groups.push(vec![part]),
+        }
+    }
+
+    fn finish(self, calendar: &Component) -> impl Iterator<Item = Entry> {
+        let product = calendar.value_of("PRODID").unwrap_or("-//import//").to_owned();
+        let zones = self.zones;
+        self.groups.into_iter().map(move |parts| Ok(alone(&product, &zones, parts)))
     }
 }
 
 /// A calendar with these components alone.
-fn alone(calendar: &Component, parts: Vec<Component>) -> String {
+fn alone(product: &str, zones: &HashMap<String, Component>, parts: Vec<Component>) -> String {
     let mut single = Component::new("VCALENDAR");
     single.push(Property::new("VERSION", "2.0"));
-    single.push(Property::new("PRODID", calendar.value_of("PRODID").unwrap_or("-//import//")));
-    let mut named = HashSet::new();
+    single.push(Property::new("PRODID", product));
+    let mut named = BTreeSet::new();
     parts.iter().for_each(|part| zones_of(part, &mut named));
-    for zone in calendar.children("VTIMEZONE") {
-        if zone.value_of("TZID").is_some_and(|id| named.contains(id.trim())) {
-            single.components.push(zone.clone());
-        }
-    }
+    single.components.extend(named.into_iter().filter_map(|id| zones.get(id).cloned()));
     single.components.extend(parts);
     single.to_string()
 }
 
 /// The zones a component names. Not looked for in its text: a long name is folded there.
-fn zones_of<'a>(part: &'a Component, named: &mut HashSet<&'a str>) {
+fn zones_of<'a>(part: &'a Component, named: &mut BTreeSet<&'a str>) {
     named.extend(part.properties.iter().filter_map(|line| line.param("TZID")).map(str::trim));
     part.components.iter().for_each(|inner| zones_of(inner, named));
 }
@@ -139,6 +177,10 @@ fn made_up(content: &str) -> String {
 mod tests {
     use super::*;
 
+    fn whole(file: &str) -> Vec<String> {
+        calendar(file.as_bytes()).unwrap().into_iter().map(Result::unwrap).collect()
+    }
+
     #[test]
     fn a_calendar_falls_into_series_with_their_zones() {
         let file = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VTIMEZONE\r\nTZID:Mars\r\nEND:VTIMEZONE\r\n\
@@ -147,13 +189,16 @@ mod tests {
                     END:VEVENT\r\nBEGIN:VTODO\r\nSUMMARY:no name\r\nEND:VTODO\r\n\
                     BEGIN:VEVENT\r\nUID:a\r\nRECURRENCE-ID;TZID=Mars:20260102T100000\r\n\
                     DTSTART;TZID=Mars:20260102T110000\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
-        let texts = calendar(file.as_bytes()).unwrap();
+        let texts = whole(file);
         assert_eq!(texts.len(), 2);
         assert_eq!(texts[0].matches("BEGIN:VEVENT").count(), 2);
         assert!(texts[0].contains("TZID:Mars") && !texts[0].contains("Venus"));
         assert!(texts[1].contains("UID:import-"));
-        assert_eq!(texts, calendar(file.as_bytes()).unwrap());
-        assert!(calendar(b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n").is_err());
+        assert_eq!(texts, whole(file));
+        assert!(calendar(b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n").unwrap().is_empty());
+        let busy = "BEGIN:VCALENDAR\r\nBEGIN:VFREEBUSY\r\nEND:VFREEBUSY\r\nEND:VCALENDAR\r\n";
+        assert!(calendar(busy.as_bytes()).is_err());
+        assert!(calendar(b"hello").is_err());
     }
 
     #[test]
@@ -164,8 +209,26 @@ mod tests {
              BEGIN:VEVENT\r\nUID:a\r\nDTSTART;TZID=\"{name}\":20260101T100000\r\nEND:VEVENT\r\n\
              END:VCALENDAR\r\n"
         );
-        let texts = calendar(file.as_bytes()).unwrap();
+        let texts = whole(&file);
         assert!(texts[0].contains("BEGIN:VTIMEZONE"), "{}", texts[0]);
+    }
+
+    #[test]
+    fn a_file_may_be_longer_than_an_entry_and_a_deep_one_is_skipped_alone() {
+        let event = |uid: usize| {
+            format!(
+                "BEGIN:VEVENT\nUID:{uid}\nDTSTART:20260101T100000Z\n{}END:VEVENT\n",
+                "X:1\n".repeat(6)
+            )
+        };
+        let many: String = (0..25_000).map(event).collect();
+        assert!(many.lines().count() > crate::base::limits::ICAL_LINES);
+        let deep =
+            format!("BEGIN:VEVENT\n{}{}END:VEVENT\n", "BEGIN:X\n".repeat(20), "END:X\n".repeat(20));
+        let file = format!("BEGIN:VCALENDAR\n{many}{deep}{}END:VCALENDAR\n", event(99_999));
+        let entries = calendar(file.as_bytes()).unwrap();
+        assert_eq!(entries.iter().filter(|entry| entry.is_ok()).count(), 25_001);
+        assert_eq!(entries.iter().filter(|entry| entry.is_err()).count(), 1);
     }
 
     #[test]

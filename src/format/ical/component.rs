@@ -53,6 +53,36 @@ impl Component {
         reader.finish()
     }
 
+    /// Reads a stream piece by piece: each component by itself, or those within an outer one of
+    /// this name and then what stood in that beside them. One that is too deep or too long is
+    /// told as such and keeps nothing else out.
+    pub fn pieces(bytes: &[u8], outer: &str, mut take: impl FnMut(Piece)) {
+        let is_outer = |property: &Property| property.value.trim().eq_ignore_ascii_case(outer);
+        let (mut around, mut open) = (None::<Component>, None::<OnePiece>);
+        for line in Lines::new(bytes) {
+            let Some(property) = Property::parse(&line) else { continue };
+            let (begins, ends) = (property.is("BEGIN"), property.is("END"));
+            if ends && is_outer(&property) {
+                // It also closes what lacks its own END.
+                open.take().into_iter().for_each(|piece| take(Piece::Inner(piece.finish())));
+                around.take().into_iter().for_each(|outer| take(Piece::Outer(outer)));
+            } else if let Some(mut piece) = open.take() {
+                match piece.line(property) {
+                    true => take(Piece::Inner(piece.finish())),
+                    false => open = Some(piece),
+                }
+            } else if begins && around.is_none() && is_outer(&property) {
+                around = Some(Component::new(property.value.trim()));
+            } else if begins {
+                open = Some(OnePiece::new(property.value.trim()));
+            } else if let Some(outer) = around.as_mut().filter(|_| !ends) {
+                outer.properties.push(property);
+            }
+        }
+        open.into_iter().for_each(|piece| take(Piece::Inner(piece.finish())));
+        around.into_iter().for_each(|outer| take(Piece::Outer(outer)));
+    }
+
     pub fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
@@ -169,6 +199,61 @@ impl fmt::Display for Component {
 }
 
 /// Puts lines together to components.
+/// What [`Component::pieces`] finds.
+#[derive(Debug)]
+pub enum Piece {
+    /// A component, or why it cannot be read.
+    Inner(Result<Component, DecodeError>),
+    /// What stood around the pieces since the last one of these, without them.
+    Outer(Component),
+}
+
+/// A piece that is being read.
+struct OnePiece {
+    name: String,
+    reader: Reader,
+    /// Components of the same name within it.
+    within: usize,
+    lines: usize,
+    broken: Option<DecodeError>,
+}
+
+impl OnePiece {
+    fn new(name: &str) -> Self {
+        let reader = Reader { done: Vec::new(), open: vec![Component::new(name)] };
+        OnePiece { name: name.to_owned(), reader, within: 0, lines: 0, broken: None }
+    }
+
+    /// Takes a line; whether it was the last one.
+    fn line(&mut self, property: Property) -> bool {
+        let named = property.value.trim().eq_ignore_ascii_case(&self.name);
+        if named && property.is("BEGIN") {
+            self.within += 1;
+        } else if named && property.is("END") {
+            let Some(within) = self.within.checked_sub(1) else { return true };
+            self.within = within;
+        }
+        self.lines += 1;
+        if self.lines >= ICAL_LINES {
+            self.broken = Some(DecodeError::TooLong);
+        }
+        if self.broken.is_none() {
+            self.broken = self.reader.property(property).err();
+        }
+        if self.broken.is_some() {
+            self.reader.open.clear();
+        }
+        false
+    }
+
+    fn finish(self) -> Result<Component, DecodeError> {
+        match self.broken {
+            Some(error) => Err(error),
+            None => Ok(self.reader.finish()?.swap_remove(0)),
+        }
+    }
+}
+
 struct Reader {
     done: Vec<Component>,
     open: Vec<Component>,
@@ -176,7 +261,10 @@ struct Reader {
 
 impl Reader {
     fn line(&mut self, line: &str) -> Result<(), DecodeError> {
-        let Some(property) = Property::parse(line) else { return Ok(()) };
+        Property::parse(line).map_or(Ok(()), |property| self.property(property))
+    }
+
+    fn property(&mut self, property: Property) -> Result<(), DecodeError> {
         if property.is("BEGIN") {
             if self.open.len() >= ICAL_DEPTH {
                 return Err(DecodeError::TooDeep);

@@ -21,7 +21,7 @@ mod zones;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use component::{Component, DecodeError};
+pub use component::{Component, DecodeError, Piece};
 pub use event::{Attendee, Busy, Event, PRODUCT, PartStat, Role, Series, address, same};
 pub use expand::{
     BusyTime, Expansion, INSTANCES, Instance, busy_times, expand, extent, merged_free_busy,
