@@ -9,7 +9,7 @@ mod autoconfig;
 pub mod check;
 mod json;
 mod pox;
-mod request;
+pub mod request;
 mod xml;
 
 use std::fmt::Write as _;

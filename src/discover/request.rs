@@ -7,7 +7,7 @@ const SCHEMAS_MAX: usize = 16;
 
 /// What is asked (MS-OXDSCLI 2.2.3.1).
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Request {
+pub struct Request {
     pub email: String,
     /// The client takes answers of any of these.
     pub schemas: Vec<String>,

@@ -11,7 +11,7 @@ use crate::base::limits::XML_DEPTH;
 
 /// Why something cannot be read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub enum Refused {
     /// What no client sends: a document type, entities of its own, excessive depth.
     Hostile(&'static str),
     /// Not XML.

@@ -19,7 +19,7 @@ mod quarantine;
 mod quote;
 mod recorder;
 pub mod render;
-mod request;
+pub mod request;
 mod sent;
 mod session;
 mod shown;
