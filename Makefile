@@ -24,12 +24,13 @@ check: ## what must be clean before a change lands
 	$(CARGO) test --locked --test kontor floors
 	python3 tools/licences.py
 
-bench: ## measured comparisons; see bench/README.md
-	tools/bench.sh
+bench: ## measured comparisons, mail and phones; BENCH=--small takes minutes; see bench/README.md
+	tools/bench.sh $(BENCH)
 
-soak: release ## the crash tests, long (SOAK_SECONDS, default half an hour)
+MINUTES ?= 30
+soak: release ## the crash tests, long: each MINUTES (30)
 	PROGRAM_UNDER_TEST=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/kontor \
-	KONTOR_SOAK=$${SOAK_SECONDS:-1800} $(CARGO) test --locked --test kontor -- --nocapture crash:: eas::converge::
+	KONTOR_SOAK=$$(( $(MINUTES) * 60 )) $(CARGO) test --locked --test kontor -- --nocapture crash:: eas::converge::
 
 fuzz: ## all fuzz targets, a minute each (FUZZ_SECONDS); needs cargo-fuzz
 	tools/fuzz.sh
