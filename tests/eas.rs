@@ -2,6 +2,7 @@
 //! and what is left after a day of lost answers and crashes.
 
 mod converge;
+mod corpus;
 mod push;
 mod set_up;
 mod status;

@@ -335,6 +335,13 @@ impl Server {
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
 
+    /// The lines of its log that have this in them.
+    pub fn log_lines(&self, part: &str) -> Vec<String> {
+        let log = fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&log);
+        text.lines().filter(|line| line.contains(part)).map(str::to_owned).collect()
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("running").id()
     }
