@@ -70,7 +70,7 @@ pub fn read_vtimezone(component: &Component, prefer: &[&TimeZone]) -> TimeZone {
         return zone;
     }
     match rules_of(component) {
-        Some((rules, year)) => tz::matching(&rules, prefer, year),
+        Some((rules, year)) => tz::matching(&rules, "", prefer, year),
         None => TimeZone::UTC,
     }
 }

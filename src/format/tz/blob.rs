@@ -18,11 +18,10 @@ const DAYLIGHT_BIAS: usize = 168;
 /// A name's bytes: 32 UTF-16 units.
 const NAME: usize = 64;
 
-/// Reads the structure; `None` if it is none. The names in it are ignored: they are empty,
-/// translated or wrong.
+/// Reads the structure; `None` if it is none. The names in it are often empty, translated or
+/// wrong: see [`blob_name`].
 pub fn read_blob(base64: &str) -> Option<Rules> {
-    let compact: String = base64.chars().filter(|c| !c.is_whitespace()).collect();
-    let blob = STANDARD.decode(compact).ok().filter(|blob| blob.len() == SIZE)?;
+    let blob = decode(base64)?;
     let bias = long(&blob, BIAS)?;
     let offset = |more: i32| {
         let minutes = bias.checked_add(more)?.checked_neg()?;
@@ -38,6 +37,22 @@ pub fn read_blob(base64: &str) -> Option<Rules> {
         return Some(Rules { standard, daylight: None });
     }
     Some(Rules { standard, daylight: Some(Daylight { offset: daylight, start, end }) })
+}
+
+/// The name of standard time in the structure; empty if it has none.
+pub fn blob_name(base64: &str) -> String {
+    let blob = decode(base64).unwrap_or_default();
+    let field = blob.get(STANDARD_NAME..STANDARD_NAME + NAME).unwrap_or_default();
+    let units = field.chunks_exact(2).map(|pair| match pair {
+        [low, high] => u16::from_le_bytes([*low, *high]),
+        _ => 0,
+    });
+    char::decode_utf16(units.take_while(|unit| *unit != 0)).filter_map(Result::ok).collect()
+}
+
+fn decode(base64: &str) -> Option<Vec<u8>> {
+    let compact: String = base64.chars().filter(|c| !c.is_whitespace()).collect();
+    STANDARD.decode(compact).ok().filter(|blob| blob.len() == SIZE)
 }
 
 fn long(blob: &[u8], at: usize) -> Option<i32> {

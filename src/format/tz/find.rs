@@ -95,14 +95,23 @@ pub fn windows_name(zone: &TimeZone, year: i16) -> Option<&'static str> {
     WINDOWS.iter().find(|(_, other)| other == id).map(|(windows, _)| *windows)
 }
 
-/// The zone that has these rules in that year: the first of `prefer` that does, else the most
-/// used one, else one of the preferred that nearly does (the phone's tables are a few years
-/// old), else one made of the rules.
-pub fn matching(rules: &Rules, prefer: &[&TimeZone], year: i16) -> TimeZone {
+/// The zone that has these rules in that year: the first of `prefer` that does, else the one
+/// that `name` means if it does, else the most used one. If none does, the tables that the rules
+/// came from are outdated: one of the preferred that nearly has them, else the named zone if it
+/// keeps at least the same standard time, else one made of the rules.
+///
+/// The name alone is not enough, and neither are the rules: EAS-4-TbSync sends the last daylight
+/// saving time that a zone ever had (Tokyo's is of 1951), but the right Windows name.
+pub fn matching(rules: &Rules, name: &str, prefer: &[&TimeZone], year: i16) -> TimeZone {
     let wanted = Deeds::of(rules, year);
     let of = |zone: &TimeZone| Deeds::of(&Rules::of(zone, year), year);
-    if let Some(zone) = prefer.iter().find(|zone| of(zone) == wanted) {
+    let preferred = |wanted| prefer.iter().find(|zone| of(zone) == wanted);
+    if let Some(zone) = preferred(wanted) {
         return (*zone).clone();
+    }
+    let named = by_name(name).map(|zone| (of(&zone), zone));
+    if let Some((_, zone)) = named.as_ref().filter(|(deeds, _)| *deeds == wanted) {
+        return zone.clone();
     }
     let known = known(year);
     if let Some((id, _)) = known.iter().find(|(_, deeds)| *deeds == wanted)
@@ -112,6 +121,10 @@ pub fn matching(rules: &Rules, prefer: &[&TimeZone], year: i16) -> TimeZone {
     }
     if let Some(zone) = prefer.iter().find(|zone| of(zone).nearly(&wanted)) {
         return (*zone).clone();
+    }
+    if let Some((deeds, zone)) = named.filter(|(deeds, _)| deeds.standard == wanted.standard) {
+        // Windows has one name for Lima and Bogota.
+        return preferred(deeds).map_or(zone, |zone| (*zone).clone());
     }
     rules.to_zone().unwrap_or(TimeZone::UTC)
 }

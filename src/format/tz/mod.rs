@@ -2,7 +2,7 @@
 //!
 //! A zone is a jiff [`TimeZone`] out of the bundled tz database, so that all machines agree. What
 //! arrives is matched by what it *does* ([`Rules`]: offsets and the days they change), because
-//! the names that programs send are of no use. VTIMEZONE is read and written in `format::ical`.
+//! the names that programs send are rarely of use. VTIMEZONE is read and written in `format::ical`.
 
 mod blob;
 mod find;
@@ -12,7 +12,7 @@ mod windows;
 #[cfg(test)]
 mod tests;
 
-pub use blob::{read_blob, write_blob};
+pub use blob::{blob_name, read_blob, write_blob};
 pub use find::{by_name, matching, windows_name};
 pub use rules::{Change, Daylight, Rules};
 pub(crate) use rules::{Turn, turns};

@@ -103,15 +103,15 @@ fn blobs_are_matched_by_what_they_do() {
     let (berlin, york) = (zone("Europe/Berlin"), zone("America/New_York"));
     let rules = read_blob(&encode(&berlin_blob())).unwrap();
     let id = |zone: TimeZone| zone.iana_name().map(str::to_owned);
-    assert_eq!(id(matching(&rules, &[], 2026)).as_deref(), Some("Europe/Berlin"));
+    assert_eq!(id(matching(&rules, "", &[], 2026)).as_deref(), Some("Europe/Berlin"));
     // The account's zone is preferred where it does the same, and only there.
     let paris = zone("Europe/Paris");
-    assert_eq!(id(matching(&rules, &[&york, &paris], 2026)).as_deref(), Some("Europe/Paris"));
+    assert_eq!(id(matching(&rules, "", &[&york, &paris], 2026)).as_deref(), Some("Europe/Paris"));
     let eastern = Rules::of(&york, 2026);
-    assert_eq!(id(matching(&eastern, &[&berlin], 2026)).as_deref(), Some("America/New_York"));
+    assert_eq!(id(matching(&eastern, "", &[&berlin], 2026)).as_deref(), Some("America/New_York"));
     for name in ["Asia/Tokyo", "Asia/Kolkata", "Asia/Shanghai", "Australia/Sydney", "Etc/UTC"] {
         let rules = Rules::of(&zone(name), 2026);
-        assert_eq!(id(matching(&rules, &[&berlin], 2026)).as_deref(), Some(name));
+        assert_eq!(id(matching(&rules, "", &[&berlin], 2026)).as_deref(), Some(name));
     }
 }
 
@@ -120,18 +120,52 @@ fn outdated_tables_of_a_phone_mean_its_owner_s_zone() {
     // A phone that changes a week too late.
     let mut rules = Rules::of(&zone("Europe/Berlin"), 2026);
     rules.daylight.as_mut().unwrap().end.week = 3;
-    let found = matching(&rules, &[&zone("Europe/Berlin")], 2026);
+    let found = matching(&rules, "", &[&zone("Europe/Berlin")], 2026);
     assert_eq!(found.iana_name(), Some("Europe/Berlin"));
     // Of nobody's zone, the rules themselves are kept.
-    let found = matching(&rules, &[], 2026);
+    let found = matching(&rules, "", &[], 2026);
     assert_eq!(found.iana_name(), None);
     assert_eq!(Rules::of(&found, 2026), rules);
+}
+
+/// What EAS-4-TbSync 5.3 sends for Tokyo: daylight saving time as it was in 1951, and the name.
+#[test]
+fn rules_of_long_ago_mean_the_zone_that_is_named() {
+    let tokyo = Rules {
+        standard: 32_400,
+        daylight: Some(Daylight {
+            offset: 36_000,
+            start: change(5, 1, Weekday::Sunday, 0),
+            end: change(9, 2, Weekday::Saturday, 3_600),
+        }),
+    };
+    let named = |name: &str, prefer: &[&TimeZone]| {
+        let blob = write_blob(&tokyo, name);
+        assert_eq!(blob_name(&blob), name);
+        let rules = read_blob(&blob).unwrap();
+        matching(&rules, &blob_name(&blob), prefer, 2026).iana_name().map(str::to_owned)
+    };
+    let berlin = zone("Europe/Berlin");
+    let found = |name, prefer: &[&TimeZone]| named(name, prefer).unwrap_or_default();
+    assert_eq!(found("Tokyo Standard Time", &[&berlin]), "Asia/Tokyo");
+    assert_eq!(found("Korea Standard Time", &[]), "Asia/Seoul");
+    // One that does the same, and is somebody's own.
+    assert_eq!(found("Tokyo Standard Time", &[&berlin, &zone("Asia/Jayapura")]), "Asia/Jayapura");
+    // A name with another standard time is wrong, and so may be one that nobody knows.
+    assert_eq!(named("W. Europe Standard Time", &[&berlin]), None);
+    assert_eq!(named("Tokio (Normalzeit)", &[&berlin]), None);
+    // Where several zones do the same, the name decides; rules that fit another zone outweigh it.
+    let moscow = Rules { standard: 10_800, daylight: None };
+    let by = |name| matching(&moscow, name, &[], 2026).iana_name().map(str::to_owned);
+    assert_eq!(by("Turkey Standard Time").as_deref(), Some("Europe/Istanbul"));
+    assert_eq!(by("").as_deref(), Some("Europe/Moscow"));
+    assert_eq!(by("W. Europe Standard Time").as_deref(), Some("Europe/Moscow"));
 }
 
 #[test]
 fn fixed_offsets_without_a_place_are_kept() {
     let rules = Rules { standard: 17 * 60, daylight: None };
-    assert_eq!(Rules::of(&matching(&rules, &[], 2026), 2026), rules);
+    assert_eq!(Rules::of(&matching(&rules, "", &[], 2026), 2026), rules);
 }
 
 #[test]
@@ -162,7 +196,7 @@ fn midnight_of_windows_is_midnight() {
     daylight.start = change(3, 5, Weekday::Saturday, 86_400);
     let again = read_blob(&write_blob(&rules, "x")).unwrap();
     assert_eq!(again, rules);
-    assert_eq!(matching(&again, &[], 2026).iana_name(), Some("Asia/Beirut"));
+    assert_eq!(matching(&again, "", &[], 2026).iana_name(), Some("Asia/Beirut"));
 }
 
 #[test]
@@ -171,10 +205,10 @@ fn every_zone_survives_its_blob() {
         let zone = zone(id);
         let rules = Rules::of(&zone, 2026);
         let again = read_blob(&write_blob(&rules, id)).unwrap();
-        let found = matching(&again, &[&zone], 2026);
+        let found = matching(&again, "", &[&zone], 2026);
         assert_eq!(found.iana_name(), Some(*id), "{rules:?}");
         // Without a preference it is a zone that does the same.
-        let found = matching(&again, &[], 2026);
+        let found = matching(&again, "", &[], 2026);
         assert_eq!(Rules::of(&found, 2026).in_year(2026), rules.in_year(2026), "{id}");
         assert_eq!(
             rules.to_zone().map(|zone| Rules::of(&zone, 2026).standard),
@@ -187,7 +221,7 @@ proptest! {
     #[test]
     fn any_blob_is_survived(bytes in prop::collection::vec(any::<u8>(), 172), year in 1900i16..2200) {
         if let Some(rules) = read_blob(&encode(&bytes)) {
-            let zone = matching(&rules, &[], year);
+            let zone = matching(&rules, &blob_name(&encode(&bytes)), &[], year);
             let _ = Rules::of(&zone, year);
         }
     }

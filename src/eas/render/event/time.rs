@@ -219,7 +219,8 @@ fn zone(
     let had = old.filter(|old| old.start().is_some_and(|start| !start.is_date()));
     let had_zone = had.map(|event| (event.zone(), zone_for(event)));
     let year = year_of(start, view);
-    let Some(rules) = data.text_of(c::TIMEZONE).and_then(tz::read_blob) else {
+    let blob = data.text_of(c::TIMEZONE).unwrap_or_default();
+    let Some(rules) = tz::read_blob(blob) else {
         return had_zone.map_or_else(|| named(view.zone.clone(), year), |(zone, _)| zone);
     };
     if let Some((zone, shown)) = &had_zone
@@ -229,7 +230,7 @@ fn zone(
     }
     let own = had_zone.as_ref().map(|((zone, _), _)| zone);
     let prefer: Vec<&TimeZone> = own.into_iter().chain([view.zone]).collect();
-    named(tz::matching(&rules, &prefer, year), year)
+    named(tz::matching(&rules, &tz::blob_name(blob), &prefer, year), year)
 }
 
 /// A zone with its name for a text. One that nobody has named gets a name of its own, which its

@@ -51,6 +51,31 @@ fn zones_that_nobody_has_named_are_kept() {
     });
 }
 
+/// EAS-4-TbSync sends a zone's last daylight saving time, however long ago that was, with the
+/// zone's right name.
+#[test]
+fn a_zone_with_outdated_rules_is_the_one_that_it_names() {
+    use crate::format::tz::{Change, Daylight};
+    let sunday = |month, week| {
+        let weekday = jiff::civil::Weekday::Sunday;
+        Change { month, week, weekday, time: 7_200 }
+    };
+    let daylight = Daylight { offset: 36_000, start: sunday(5, 1), end: sunday(9, 2) };
+    let rules = Rules { standard: 32_400, daylight: Some(daylight) };
+    let stale = tz::write_blob(&rules, "Tokyo Standard Time");
+    let text = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART;TZID=Asia/Tokyo:20260601T100000\n\
+        DTEND;TZID=Asia/Tokyo:20260601T110000\nRRULE:FREQ=WEEKLY\nEND:VEVENT\nEND:VCALENDAR";
+    with(Version::V16_1, |view| {
+        let sent = data(vec![el(c::TIMEZONE, &stale), el(c::SUBJECT, "New")]);
+        let again = update(text, &sent, view, &Supported::Nothing).unwrap().text;
+        assert_eq!(line(&again, "DTSTART"), Some("DTSTART;TZID=Asia/Tokyo:20260601T100000"));
+        let mut sent = noon(vec![]);
+        sent.children[0] = el(c::TIMEZONE, &stale);
+        let new = create(&sent, view).unwrap().text;
+        assert_eq!(line(&new, "DTSTART"), Some("DTSTART;TZID=Asia/Tokyo:20260601T210000"));
+    });
+}
+
 #[test]
 fn names_of_zones_in_texts_stay_as_they_were() {
     let text = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART;TZID=W. Europe Standard Time:20260601T100000\n\
