@@ -195,7 +195,7 @@ impl Phone {
         let mut children: Vec<Element> = (0..count).map(|_| self.element(3)).collect();
         if count > 0 && self.random.random_range(0..4) == 0 {
             let again = children[0].clone();
-            children.push(Element { value: Value::Text(self.text().into()), ..again });
+            children.push(Element { value: Value::Text(self.text()), ..again });
         }
         Element::with_children(a::APPLICATION_DATA, children)
     }
