@@ -263,7 +263,9 @@ fn read_pair(
     };
     let sent = data.text_of(instant).and_then(journal::read_time);
     let utc = sent.or_else(|| in_utc(local, view.zone)).unwrap_or(local);
-    if task.first(name).and_then(|old| pair(old, view.zone)) == Some((local, utc)) {
+    // The same instant is the same date: EAS-4-TbSync makes the local time of it anew in the
+    // zone of the machine that it runs on, and on a journey that is another day.
+    if task.first(name).and_then(|old| pair(old, view.zone)).is_some_and(|(_, old)| old == utc) {
         return Ok(());
     }
     let form = |at: DateTime| at.strftime("%Y%m%dT%H%M%S").to_string();

@@ -141,6 +141,37 @@ fn what_other_programs_wrote_stays_and_plain_to_dos_are_shown() {
     }
 }
 
+/// EAS-4-TbSync knows the instants only, and tells the local times of the machine it runs on:
+/// here one in London.
+#[test]
+fn a_date_stays_where_a_phone_in_another_zone_echoes_its_instant() {
+    let old = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VTODO\r\nUID:x\r\nDTSTAMP:20260101T000000Z\r\n\
+               SUMMARY:Old\r\nDTSTART;TZID=Europe/Berlin:20261201T120000\r\n\
+               DUE;VALUE=DATE:20261202\r\nEND:VTODO\r\nEND:VCALENDAR\r\n";
+    let mut sent = vec![
+        text(t::SUBJECT, "New"),
+        text(t::UTC_START_DATE, "2026-12-01T11:00:00.000Z"),
+        text(t::START_DATE, "2026-12-01T11:00:00.000Z"),
+        text(t::UTC_DUE_DATE, "2026-12-01T23:00:00.000Z"),
+        text(t::DUE_DATE, "2026-12-01T23:00:00.000Z"),
+    ];
+    let update = |sent: Vec<Element>| {
+        let data = Element::with_children(a::APPLICATION_DATA, sent);
+        let new = |view: &View<'_>| update(old, &data, view, &Supported::Nothing);
+        with_view(Version::V16_1, new).unwrap().text
+    };
+    let new = update(sent.clone());
+    for line in
+        ["SUMMARY:New", "DTSTART;TZID=Europe/Berlin:20261201T120000", "DUE;VALUE=DATE:20261202"]
+    {
+        assert!(new.contains(line), "{line}\n{new}");
+    }
+    sent[3] = text(t::UTC_DUE_DATE, "2026-12-02T23:00:00.000Z");
+    sent[4] = text(t::DUE_DATE, "2026-12-02T23:00:00.000Z");
+    let new = update(sent);
+    assert!(new.contains("DUE;X-KONTOR-LOCAL=20261202T230000:20261202T230000Z"), "{new}");
+}
+
 #[test]
 fn nonsense_is_refused_or_left_out() {
     let bad = |children| Element::with_children(a::APPLICATION_DATA, children);
