@@ -6,6 +6,7 @@ mod corpus;
 mod push;
 mod set_up;
 mod status;
+mod tbsync;
 
 use kontor::format::wbxml::Element;
 use kontor::format::wbxml::tags::{air_sync as t, contacts};

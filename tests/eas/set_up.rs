@@ -16,7 +16,7 @@ const CONTACTS: u8 = 9;
 const NOTES: u8 = 10;
 
 /// A phone of somebody who has two messages.
-fn begin(name: &str, title: &str, model: &'static Model) -> Phone {
+pub(super) fn begin(name: &str, title: &str, model: &'static Model) -> Phone {
     let server = Server::shared();
     let account = server.account();
     server.deliver(&account, &message("Hello", "Lunch at twelve?"));
@@ -28,7 +28,7 @@ fn begin(name: &str, title: &str, model: &'static Model) -> Phone {
     phone
 }
 
-fn note(phone: &mut Phone, text: &str) {
+pub(super) fn note(phone: &mut Phone, text: &str) {
     if let Some(transcript) = &mut phone.transcript {
         transcript.note(text);
     }
@@ -58,7 +58,7 @@ fn one_message_later(phone: &mut Phone, folders: &[&str]) {
     assert_eq!(phone.held[&inbox].items.len(), 3);
 }
 
-fn end(mut phone: Phone) {
+pub(super) fn end(mut phone: Phone) {
     phone.transcript.take().expect("begun with one").check();
 }
 
@@ -181,26 +181,6 @@ fn outlook_mobile() {
     assert_eq!(phone.take(&reply), Ok(true));
     assert_eq!(phone.held[folders[0]].items.len(), 3);
     phone.ask_for_addresses();
-    end(phone);
-}
-
-#[test]
-fn tbsync() {
-    let title = "TbSync in Thunderbird: 16.1, no mail, no push";
-    let mut phone = begin("tbsync", title, &model::TBSYNC);
-    phone.options();
-    phone.inform();
-    phone.provision();
-    phone.folder_sync();
-    for kind in [CONTACTS, CALENDAR, TASKS] {
-        let folder = phone.folder(kind);
-        phone.settle(&[&folder]);
-    }
-    let contacts = phone.folder(CONTACTS);
-    let added = phone.change(&contacts, vec![super::contact("5", "Thea")]);
-    assert!(added.has(t::RESPONSES), "{added}");
-    assert_eq!(phone.held[&contacts].items.len(), 1);
-    assert!(!phone.sync(&[&contacts]), "its own contact came back");
     end(phone);
 }
 

@@ -105,15 +105,15 @@ pub const OUTLOOK_MOBILE: Model = Model {
 
 pub const TBSYNC: Model = Model {
     name: "Computer",
-    kind: "Thunderbird",
+    kind: "TbSync",
     os: "Linux",
     agent: "Thunderbird ActiveSync",
     version: "16.1",
     id: "MZTB",
     base64: false,
     gzip: false,
-    window: 100,
-    filter: (0, 0),
+    window: 25,
+    filter: (0, 7),
     bodies: &[(1, None)],
     mime: 0,
     heartbeat: 600,
