@@ -176,7 +176,8 @@ fn control(c: char) -> bool {
 }
 
 fn write_param_value(out: &mut String, value: &str) {
-    let quote = value.contains([',', ';', ':']) || value.is_empty();
+    // What is left out counts as nothing: `TYPE=` alone would be read and written differently.
+    let quote = value.contains([',', ';', ':']) || value.chars().all(control);
     if quote {
         out.push('"');
     }

@@ -77,3 +77,12 @@ proptest! {
         }
     }
 }
+
+/// A parameter of control characters alone is empty once they are gone.
+#[test]
+fn what_was_written_is_written_the_same_again() {
+    let text = "BEGIN:VCARD\r\nVERSION:4.0\r\nFN:A\r\nORG;TYPE=\u{1}:B\r\nEND:VCARD\r\n";
+    let written = Card::parse(text).unwrap().to_string();
+    assert!(written.contains("ORG;TYPE=\"\":B\r\n"), "{written}");
+    assert_eq!(Card::parse(&written).unwrap().to_string(), written);
+}
