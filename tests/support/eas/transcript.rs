@@ -70,6 +70,8 @@ impl Transcript {
     fn element(&mut self, element: &Element) {
         for line in element.to_string().lines() {
             let line = line.replace(&self.user, "$user");
+            let local = self.user.split('@').next().unwrap_or_default();
+            let line = line.replace(&format!(">{local}<"), ">$local<");
             let _ = writeln!(self.text, "  {}", scrubbed(&line));
         }
     }
