@@ -125,6 +125,7 @@ impl Session {
             owner: &self.owner,
             now: self.now(),
             bounds: self.bounds,
+            trips_over_empty: self.query.device_type.eq_ignore_ascii_case("TbSync"),
         }
     }
 }

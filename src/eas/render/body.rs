@@ -196,6 +196,7 @@ mod tests {
             owner: &owner,
             now: 0,
             bounds: Default::default(),
+            trips_over_empty: false,
         })
     }
 

@@ -140,6 +140,7 @@ mod tests {
             owner: &owner,
             now: 1_700_000_000,
             bounds: Default::default(),
+            trips_over_empty: false,
         };
         for kind in CollectionKind::ALL {
             if kind == CollectionKind::Recipients {

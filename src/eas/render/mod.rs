@@ -34,6 +34,9 @@ pub struct View<'a> {
     pub now: UnixTime,
     /// What the device's policy lets it see of mail.
     pub bounds: Bounds,
+    /// The phone takes an empty element for nonsense where it says "not this one" of an instance:
+    /// at an empty Reminder, EAS-4-TbSync 4 gives up the whole calendar.
+    pub trips_over_empty: bool,
 }
 
 /// Whose item it is.

@@ -422,6 +422,7 @@ fn view<'a>(author: &'a Author, place: &'a Place) -> View<'a> {
         owner: &author.owner,
         now: author.now,
         bounds: Default::default(),
+        trips_over_empty: false,
     }
 }
 

@@ -27,6 +27,7 @@ fn with<T>(version: Version, run: impl FnOnce(&View<'_>) -> T) -> T {
         owner: &owner,
         now: 1_800_000_000,
         bounds: Default::default(),
+        trips_over_empty: false,
     })
 }
 

@@ -79,6 +79,7 @@ impl Office {
             owner: &self.owner,
             now: 1_700_000_000,
             bounds: Default::default(),
+            trips_over_empty: false,
         }
     }
 

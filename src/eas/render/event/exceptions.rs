@@ -121,6 +121,7 @@ fn write_changed(out: &mut Writer, event: &Event<'_>, master: &Event<'_>, view: 
     match event.reminder() {
         same if same == master.reminder() => {}
         Some(minutes) => out.number(c::REMINDER, minutes),
+        None if view.trips_over_empty => {}
         None => out.empty(c::REMINDER),
     }
     if write::category_list(own) != write::category_list(whole) {

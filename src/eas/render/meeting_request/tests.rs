@@ -30,6 +30,7 @@ fn shown(message: &Series, held: Option<&Series>, version: Version) -> Element {
         owner: &owner,
         now: NOW,
         bounds: Default::default(),
+        trips_over_empty: false,
     };
     let mut out = Writer::new();
     write(&mut out, message, held, &view);

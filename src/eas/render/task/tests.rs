@@ -30,6 +30,7 @@ fn with_view<T>(version: Version, f: impl FnOnce(&View<'_>) -> T) -> T {
         owner: &owner,
         now,
         bounds: Default::default(),
+        trips_over_empty: false,
     })
 }
 

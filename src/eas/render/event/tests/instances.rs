@@ -119,3 +119,22 @@ fn a_file_of_one_instance() {
     let reference = files.child(b::ATTACHMENT).unwrap().text_of(b::FILE_REFERENCE).unwrap();
     assert_eq!(attachment(&text, reference).unwrap().0, "hello");
 }
+
+/// EAS-4-TbSync 4 gives up the calendar at an empty Reminder: it rather rings once too often.
+#[test]
+fn an_instance_without_the_reminder_of_its_series() {
+    let text = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART:20260601T100000Z\nDTEND:20260601T110000Z\n\
+        RRULE:FREQ=DAILY\nBEGIN:VALARM\nACTION:DISPLAY\nTRIGGER:-PT15M\nEND:VALARM\nEND:VEVENT\n\
+        BEGIN:VEVENT\nUID:1\nRECURRENCE-ID:20260602T100000Z\nDTSTART:20260602T120000Z\n\
+        DTEND:20260602T130000Z\nEND:VEVENT\nEND:VCALENDAR";
+    let reminder = |view: &View<'_>| {
+        let shown = shown(text, view);
+        assert_eq!(shown.text_of(c::REMINDER), Some("15"));
+        let instance = shown.child(c::EXCEPTIONS).unwrap().child(c::EXCEPTION).unwrap();
+        instance.text_of(c::REMINDER).map(str::to_owned)
+    };
+    with(Version::V14_0, |view| {
+        assert_eq!(reminder(view).as_deref(), Some(""));
+        assert_eq!(reminder(&View { trips_over_empty: true, ..*view }), None);
+    });
+}

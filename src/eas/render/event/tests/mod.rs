@@ -51,6 +51,7 @@ pub(super) fn with_bodies<T>(
         owner: &owner,
         now: NOW,
         bounds: Default::default(),
+        trips_over_empty: false,
     })
 }
 
