@@ -5,6 +5,7 @@
 mod answers;
 mod arrivals;
 mod away;
+mod emptied;
 mod killed;
 
 use base64::Engine as _;

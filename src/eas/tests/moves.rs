@@ -272,9 +272,12 @@ async fn a_conversation_that_is_always_moved_stays_together() {
     arrives(&phone, "4", "3").await;
     let count = |name: &str| office.mailbox(office.account, name).messages;
     assert_eq!((count("INBOX"), count("Archive")), (3, 1));
+    // Moved anew, it comes from everywhere, also from the trash; what was sent stays.
+    let sent = count("Sent");
     move_always("6").await;
-    assert_eq!((count("INBOX"), count("Archive")), (1, 3));
+    assert_eq!((count("INBOX"), count("Archive"), count("Trash")), (1, 4, 0));
     move_always("1").await;
     arrives(&phone, "5", "4").await;
-    assert_eq!((count("INBOX"), count("Archive")), (5, 0));
+    assert_eq!((count("INBOX"), count("Archive")), (6, 0));
+    assert_eq!(count("Sent"), sent);
 }

@@ -1,4 +1,4 @@
-//! EmptyFolderContents and Move. MS-ASCMD 2.2.3.56, 2.2.3.117.1.
+//! EmptyFolderContents and Move. MS-ASCMD 2.2.3.58, 2.2.3.117.1.
 
 use super::{DENIED, INCOMPLETE, NO_MAIL_FOLDER, NOT_FOUND, SERVER_ERROR, SUCCESS};
 use crate::base::id::{MailboxId, ThreadId, Uid};
@@ -10,16 +10,18 @@ use crate::eas::render::email;
 use crate::eas::session::Session;
 use crate::format::wbxml::{Element, Writer, tags};
 use crate::store::Read;
-use crate::store::rows::collection::CollectionKind;
 use crate::store::rows::mailbox::SpecialUse;
 
 use tags::{air_sync as a, item_operations as t};
 
-/// Messages removed in one transaction: others wait for it.
+/// Messages or items removed in one transaction: others wait for it.
 const STEP: usize = 2_000;
 
 /// Empties a folder, and removes the folders below it if that is asked for. What is in it is
 /// gone: this is how phones empty the trash.
+///
+/// MS-ASCMD 2.2.3.58 makes no difference between folders, so a calendar or an address book can
+/// be emptied as well; no folder lies below those.
 pub async fn empty(
     session: &Session,
     out: &mut Writer,
@@ -41,27 +43,10 @@ pub async fn empty(
 
 async fn empty_folder(session: &Session, id: MailboxId, below: bool) -> domain::Result<()> {
     let read = session.read();
-    if let Some(collection) = read.collection(id)? {
-        if collection.kind == CollectionKind::Calendar {
-            // Each meeting in it would have to be called off or declined: not by one stroke.
-            return Err(Error::Denied("emptying a calendar"));
-        }
+    if read.collection(id)?.is_some() {
         let uids = read.items(id)?.into_iter().map(|item| item.uid).collect::<Vec<_>>();
-        for some in uids.chunks(STEP) {
-            let some = some.to_vec();
-            session
-                .write(move |tx| {
-                    for uid in some {
-                        match item::remove(tx, id, uid) {
-                            Ok(_) | Err(Error::NotFound("item")) => {}
-                            Err(error) => return Err(error),
-                        }
-                    }
-                    Ok(())
-                })
-                .await?;
-        }
-        return Ok(());
+        drop(read);
+        return empty_collection(session, id, &uids).await;
     }
     let folder = mailbox::require(&read, id)?;
     let prefix = format!("{}{}", folder.name, mailbox::SEPARATOR);
@@ -89,13 +74,40 @@ async fn empty_folder(session: &Session, id: MailboxId, below: bool) -> domain::
     Ok(())
 }
 
+/// Removes what lay in a collection when it was asked for.
+///
+/// Of a calendar the events go as they do on a desk when a calendar is cleared, and not as a
+/// Delete of each would be understood from 16.0 on (MS-ASCAL 3.1.5.7): nobody is sent a
+/// cancellation and nothing is declined. One tap must not call off a year of meetings in the
+/// name of somebody who wanted an empty phone, and mail that has gone out cannot be taken back;
+/// a meeting that is really off is deleted by itself. As nobody was told, nothing is remembered
+/// as declined either: what an organizer writes later about a meeting brings it back.
+async fn empty_collection(session: &Session, id: MailboxId, uids: &[Uid]) -> domain::Result<()> {
+    for some in uids.chunks(STEP) {
+        let some = some.to_vec();
+        let remove = session.write(move |tx| {
+            for uid in some {
+                match item::remove(tx, id, uid) {
+                    Ok(_) | Err(Error::NotFound("item")) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(())
+        });
+        remove.await?;
+    }
+    Ok(())
+}
+
 async fn empty_mailbox(session: &Session, id: MailboxId, below: Uid) -> domain::Result<()> {
     while session.write(move |tx| message::remove_some(tx, id, below, STEP)).await? {}
     Ok(())
 }
 
-/// Moves a conversation's messages to a folder, except for what was sent, is being written, or
-/// was thrown away, and has those follow that arrive later.
+/// Moves a conversation's messages to a folder, and has those follow that arrive later.
+///
+/// They come from all folders except Sent Items, also from the trash (MS-ASCON 2.2.2.8). Drafts
+/// stay: what is not sent yet is nobody's message, and elsewhere could not be sent any more.
 pub async fn move_conversation(
     session: &Session,
     out: &mut Writer,
@@ -122,7 +134,7 @@ pub async fn move_conversation(
 async fn move_thread(session: &Session, thread: ThreadId, to: MailboxId) -> domain::Result<()> {
     let read = session.read();
     mailbox::require(&read, to)?;
-    let stays = [SpecialUse::Sent, SpecialUse::Drafts, SpecialUse::Trash, SpecialUse::Junk];
+    let stays = [SpecialUse::Sent, SpecialUse::Drafts];
     let mut found = Vec::new();
     for mailbox in read.mailboxes(to.account)? {
         let stays = mailbox.special_use.is_some_and(|special| stays.contains(&special));
