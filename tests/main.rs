@@ -21,3 +21,4 @@ mod sessions;
 mod smtp;
 mod submission;
 mod support;
+mod upgrade;
