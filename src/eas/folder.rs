@@ -15,6 +15,7 @@ use crate::eas::ids;
 use crate::eas::state;
 use crate::eas::version::Version;
 use crate::store::keys::{self, KeyBuilder, Kind};
+use crate::store::rows::answers;
 use crate::store::rows::codec::{Reader, Writer};
 use crate::store::rows::collection::CollectionKind;
 use crate::store::rows::mailbox::SpecialUse;
@@ -25,9 +26,6 @@ const OUTBOX_NUMBER: u32 = u32::MAX - 1;
 
 /// Where the key of a row about what is known has the hierarchy's key.
 const KEY_AT: usize = 9;
-
-/// Answers to one key that are kept.
-const ANSWERS: usize = 4;
 
 /// What lies in a folder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -182,7 +180,7 @@ pub fn find(
 }
 
 /// What a device knows of the hierarchy, at one key. The one that it asked from is kept, and
-/// the answers to that, as for collections (`store::rows::sync`).
+/// the answers to that ([`answers`]).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Known {
     pub key: u64,
@@ -296,19 +294,24 @@ impl Known {
         if let Some(same) = all.iter().find(same) {
             return Ok(same.key);
         }
-        let newest = all.last().map_or(0, |known| known.key);
-        let (answers, others): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|known| known.from == from);
+        let keys: Vec<_> = all.iter().map(|known| known.key).collect();
+        let is_answer = |known: &&Known| known.from == from;
         // A first request says nothing about what else the device holds: an old one may come
         // late. Of first answers there is one, so that two requests at once end at one key.
-        let begins = state::is_beginning(from);
-        let kept = if begins { 1 } else { ANSWERS };
-        let spare = (answers.len() + 1).saturating_sub(kept);
-        let unheld = others.iter().filter(|known| known.key != from && !begins);
-        for known in unheld.chain(answers.iter().take(spare)) {
-            tx.delete(Self::row(account, device, known.key));
+        let (key, gone) = match state::is_beginning(from) {
+            true => {
+                let former = all.iter().filter(is_answer).map(|known| known.key);
+                (answers::next_key(&keys, from), former.collect())
+            }
+            false => {
+                let place = answers::place(&keys, from, all.iter().any(|known| is_answer(&known)));
+                (place.key, place.gone)
+            }
+        };
+        for key in gone {
+            tx.delete(Self::row(account, device, key));
         }
-        (self.key, self.from) = (newest.max(from) + 1, from);
+        (self.key, self.from) = (key, from);
         self.put(tx, account, device);
         Ok(self.key)
     }

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod always_moved;
+pub mod answers;
 pub mod codec;
 pub mod collection;
 pub mod declined;

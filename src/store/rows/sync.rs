@@ -1,9 +1,5 @@
-//! What a device has been told about one collection: a header, and sets of items beside it.
-//!
-//! Answers get lost, and a device's older request may still be on its way through the server
-//! when it asks again. So an answer never overwrites another: the state that a device asked from
-//! stays, with those that were made from it, each under a key of its own, until the device shows
-//! by its next request which of them it holds.
+//! What a device has been told about one collection: a header, and sets of items beside it; and
+//! the answers that it may hold instead ([`answers`]).
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -14,6 +10,7 @@ use roaring::RoaringBitmap;
 use crate::base::clock::UnixTime;
 use crate::base::id::{MailboxId, ModSeq};
 use crate::store::keys::{self, KeyBuilder, Kind};
+use crate::store::rows::answers;
 use crate::store::rows::codec::{Reader, Writer};
 use crate::store::{Error, Read, Result, Tx};
 
@@ -22,9 +19,6 @@ const PART: usize = 60_000;
 
 /// Where a row's key has the sync key.
 const KEY_AT: usize = 13;
-
-/// Answers to one key that are kept.
-const ANSWERS: usize = 4;
 
 /// Names a device's view of a collection.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -359,33 +353,30 @@ impl SyncId {
             Some(header) => header,
             None => return Err(Error::Damaged("a sync state is gone".into())),
         };
-        let mut others = self.headers(tx)?;
-        // No key is given twice.
-        let key = others.last().map_or(from, |header| header.key) + 1;
-        if asked.is_last() {
-            self.keep_only(tx, from)?;
-            others.clear();
-            asked.rivalled = false;
-        }
-        others.retain(|header| header.key > from);
-        for other in &others {
+        let all = self.headers(tx)?;
+        let answered = !asked.is_last();
+        for other in all.iter().filter(|other| answered && other.key > from) {
             if self.is_same(tx, other, state)? {
                 return Ok(other.key);
             }
         }
-        while others.len() >= ANSWERS {
-            self.remove(tx, &others.remove(0))?;
+        let keys: Vec<_> = all.iter().map(|header| header.key).collect();
+        let place = answers::place(&keys, from, answered);
+        for mut other in all {
+            if place.gone.contains(&other.key) {
+                self.remove(tx, &other)?;
+            } else if place.beside.contains(&other.key) && !other.rivalled {
+                other.rivalled = true;
+                tx.put(self.header_key(other.key), other.encode());
+            }
         }
-        state.header.rivalled = !others.is_empty();
-        for mut other in others.into_iter().filter(|other| !other.rivalled) {
-            other.rivalled = true;
-            tx.put(self.header_key(other.key), other.encode());
-        }
-        asked.next = key;
+        asked.rivalled &= answered;
+        asked.next = place.key;
         tx.put(self.header_key(from), asked.encode());
-        (state.header.key, state.header.next) = (key, 0);
+        state.header.rivalled = !place.beside.is_empty();
+        (state.header.key, state.header.next) = (place.key, 0);
         self.put(tx, state)?;
-        Ok(key)
+        Ok(place.key)
     }
 
     /// Whether a state says what another one says, apart from its key and how new it is.
