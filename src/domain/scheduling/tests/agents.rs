@@ -108,3 +108,49 @@ fn a_strangers_event_brings_no_notes_of_ours() {
     let text = office.text(office.ben).to_uppercase();
     assert!(!text.contains("X-KONTOR"), "{text}");
 }
+
+#[test]
+fn strangers_change_nothing() {
+    let office = Office::new();
+    office.add(office.anna, MEETING, Sends::Server);
+    office.post();
+    let nothing = |of, from: &str, text: &str| {
+        let before = office.text(of);
+        let done = office.arrive(of, &mail(from, text));
+        assert!(matches!(done[..], [Done::Nothing(_)]), "{done:?} from {from}: {text}");
+        assert_eq!(office.text(of), before);
+    };
+    let anna = "ORGANIZER:mailto:anna@office.example\r\n";
+    let spy = "ORGANIZER;SENT-BY=\"mailto:spy@else.example\":mailto:anna@office.example\r\n";
+    let other = "ORGANIZER:mailto:spy@else.example\r\n";
+    for line in [anna, spy, other] {
+        let later =
+            format!("SEQUENCE:9\r\nDTSTAMP:20270801T000000Z\r\n{line}DTSTART:20260811T100000Z\r\n");
+        nothing(office.ben, "spy@else.example", &event("CANCEL", &later));
+        nothing(office.ben, "spy@else.example", &event("REQUEST", &later));
+    }
+    // Whoever is invited speaks for nobody else.
+    let answer = format!(
+        "DTSTAMP:20260801T120000Z\r\n{anna}ATTENDEE;PARTSTAT=DECLINED:mailto:dora@else.example\r\n"
+    );
+    nothing(office.anna, "ben@office.example", &event("REPLY", &answer));
+    let cleo = answer.replace("dora@else", "cleo@office");
+    nothing(office.anna, "cleo@office.example", &event("REPLY", &cleo));
+    nothing(office.anna, "dora@else.example", &event("REPLY", &answer.replace("DECLINED", "FUN")));
+    assert!(matches!(
+        office.arrive(office.anna, &mail("dora@else.example", &event("REPLY", &answer)))[..],
+        [Done::Changed(..)]
+    ));
+    assert_eq!(office.answer(office.anna, "dora@else.example"), "DECLINED");
+    // Nobody but the organizer invites, and nobody invites the organizer to the own meeting.
+    let fresh =
+        event("REQUEST", &format!("{anna}DTSTART:20260811T100000Z\r\n")).replace("plan", "new");
+    let done = office.arrive(office.cleo, &mail("spy@else.example", &fresh));
+    assert!(matches!(done[..], [Done::Nothing(_)]));
+    let done = office.arrive(office.anna, &mail("anna@office.example", &fresh));
+    assert!(matches!(done[..], [Done::Nothing(_)]));
+    for method in ["PUBLISH", "ADD", "REFRESH", "DECLINECOUNTER"] {
+        nothing(office.ben, "anna@office.example", &event(method, anna));
+    }
+    office.check();
+}

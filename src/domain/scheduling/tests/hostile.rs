@@ -68,3 +68,19 @@ fn one_mail_does_not_hold_up_the_others() {
         assert!(took < LONG, "{name}: {took:?}");
     }
 }
+
+#[test]
+fn ugly_calendars_harm_nobody() {
+    let office = Office::new();
+    for text in [
+        "",
+        "BEGIN:VCALENDAR",
+        &event("REQUEST", "ORGANIZER:mailto:dora@else.example\r\n"),
+        &event("REQUEST", "ORGANIZER:\r\nATTENDEE:\r\nDTSTART:nonsense\r\n"),
+        &event("REPLY", "RECURRENCE-ID:99999999T999999\r\n"),
+        &event("CANCEL", "RECURRENCE-ID:-1\r\n").replace("UID:plan\r\n", ""),
+    ] {
+        office.arrive(office.ben, &mail("dora@else.example", text));
+    }
+    office.check();
+}
