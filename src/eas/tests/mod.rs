@@ -2,6 +2,7 @@
 //! changes in between.
 
 mod drafts;
+mod faults;
 mod game;
 mod idle;
 mod items;

@@ -17,7 +17,10 @@ fn moving(all: &[(&str, &str, &str)]) -> Element {
 
 impl Phone<'_> {
     /// Source, status and destination of each.
-    async fn move_items(&self, all: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
+    pub(super) async fn move_items(
+        &self,
+        all: &[(&str, &str, &str)],
+    ) -> Vec<(String, String, String)> {
         let answer = self.call(Command::MoveItems, Some(&moving(all))).await.unwrap().unwrap();
         let said = answer.all(mv::RESPONSE).map(|each| {
             let of = |tag| each.text_of(tag).unwrap_or_default().to_owned();
@@ -27,14 +30,18 @@ impl Phone<'_> {
     }
 
     /// Believes that an item has moved.
-    fn moved(&mut self, from: &str, to: &str, answer: &(String, String, String)) {
+    pub(super) fn moved(&mut self, from: &str, to: &str, answer: &(String, String, String)) {
         assert_eq!(answer.1, "3");
         let item = self.folders.get_mut(from).unwrap().items.remove(&answer.0).unwrap();
         self.folders.get_mut(to).unwrap().items.insert(answer.2.clone(), item);
     }
 
     /// A change of the hierarchy: status, and the new folder's id.
-    async fn change_folder(&mut self, command: Command, request: Element) -> (String, String) {
+    pub(super) async fn change_folder(
+        &mut self,
+        command: Command,
+        request: Element,
+    ) -> (String, String) {
         let answer = match self.call(command, Some(&request)).await {
             Ok(answer) => answer.unwrap(),
             Err(Failure::Status(status)) => return (status.to_string(), String::new()),
@@ -45,7 +52,7 @@ impl Phone<'_> {
         (of(fh::STATUS), of(fh::SERVER_ID))
     }
 
-    fn creation(&self, parent: &str, name: &str, kind: u8) -> Element {
+    pub(super) fn creation(&self, parent: &str, name: &str, kind: u8) -> Element {
         let children = vec![
             text(fh::SYNC_KEY, &self.key),
             text(fh::PARENT_ID, parent),
@@ -55,7 +62,7 @@ impl Phone<'_> {
         tree(fh::FOLDER_CREATE, children)
     }
 
-    fn deletion(&self, id: &str) -> Element {
+    pub(super) fn deletion(&self, id: &str) -> Element {
         let children = vec![text(fh::SYNC_KEY, &self.key), text(fh::SERVER_ID, id)];
         tree(fh::FOLDER_DELETE, children)
     }

@@ -259,3 +259,6 @@ fn inner(error: domain::Error) -> store::Error {
         other => store::Error::Damaged(other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;
