@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{DEPTH, Found, Next, Skipped, entries_of, file_name, read_message, text};
+use super::{DEPTH, Found, Headless, Next, Skipped, entries_of, file_name, read_message, text};
 
 /// Reads one file, or every file of a directory; each directory below is a mailbox.
 pub(super) fn read(path: &Path) -> io::Result<Walk> {
@@ -13,11 +13,13 @@ pub(super) fn read(path: &Path) -> io::Result<Walk> {
     } else {
         path.metadata()?;
     }
-    Ok(Walk { left: vec![(path.to_owned(), Vec::new())] })
+    Ok(Walk { named: path.to_owned(), left: vec![(path.to_owned(), Vec::new())] })
 }
 
 /// What is still to be looked at, the next one last.
 pub(super) struct Walk {
+    /// What somebody asked for.
+    named: PathBuf,
     left: Vec<(PathBuf, Vec<String>)>,
 }
 
@@ -28,7 +30,7 @@ impl Iterator for Walk {
         loop {
             let (path, mailbox) = self.left.pop()?;
             if !path.is_dir() {
-                return Some(message(&path, mailbox));
+                return Some(message(&path, mailbox, self.headless(&path)));
             }
             if mailbox.len() > DEPTH {
                 return Some(Err(Skipped::new(path.display(), "too many directories")));
@@ -47,8 +49,16 @@ impl Iterator for Walk {
     }
 }
 
-fn message(path: &Path, mailbox: Vec<String>) -> Next {
-    let (bytes, modified) = read_message(path)?;
+impl Walk {
+    /// A file called `.eml`, or asked for by name, is meant to be a message.
+    fn headless(&self, path: &Path) -> Headless {
+        let eml = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("eml"));
+        if eml || path == self.named { Headless::Text } else { Headless::Other }
+    }
+}
+
+fn message(path: &Path, mailbox: Vec<String>, headless: Headless) -> Next {
+    let (bytes, modified) = read_message(path, headless)?;
     let received = text::date(&bytes).or(modified);
     // Somebody saved it, so somebody had read it.
     Ok(Found { flags: vec!["\\Seen".into()], received, mailbox, bytes })
@@ -76,5 +86,18 @@ mod tests {
         assert_eq!((a.mailbox.len(), a.bytes.as_slice()), (0, &b"Subject: a\r\n\r\nx\r\n"[..]));
         assert!(all[2].as_ref().unwrap_err().reason.contains("not a message"));
         assert!(read(&dir.path().join("missing")).is_err());
+    }
+
+    #[test]
+    fn a_text_without_a_header_is_a_message_where_it_is_called_one() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a.eml", "b.EML", "notes.txt"] {
+            std::fs::write(dir.path().join(name), "Hello\n").unwrap();
+        }
+        let all: Vec<Next> = read(dir.path()).unwrap().collect();
+        let taken = all.iter().map(|each| each.as_ref().map_or(0, |found| found.bytes.len()));
+        assert_eq!(taken.collect::<Vec<_>>(), [9, 9, 0]);
+        let one: Vec<Next> = read(&dir.path().join("notes.txt")).unwrap().collect();
+        assert_eq!(one[0].as_ref().unwrap().bytes, b"\r\nHello\r\n");
     }
 }

@@ -120,6 +120,11 @@ struct OpenCalendar {
 
 impl OpenCalendar {
     fn take(&mut self, mut part: Component) {
+        if part.is("VCALENDAR") {
+            // A whole calendar put into another one; as deep as the parser allows.
+            part.components.into_iter().for_each(|inner| self.take(inner));
+            return;
+        }
         if part.is("VTIMEZONE") {
             if let Some(id) = part.value_of("TZID").map(|id| id.trim().to_owned()) {
                 self.zones.entry(id).or_insert(part);
@@ -199,6 +204,8 @@ mod tests {
         let busy = "BEGIN:VCALENDAR\r\nBEGIN:VFREEBUSY\r\nEND:VFREEBUSY\r\nEND:VCALENDAR\r\n";
         assert!(calendar(busy.as_bytes()).is_err());
         assert!(calendar(b"hello").is_err());
+        // A calendar within a calendar.
+        assert_eq!(whole(&format!("BEGIN:VCALENDAR\r\n{file}END:VCALENDAR\r\n")), texts);
     }
 
     #[test]

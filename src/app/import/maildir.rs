@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{DEPTH, Found, Next, Skipped, entries_of, file_name, read_message, text};
+use super::{DEPTH, Found, Headless, Next, Skipped, entries_of, file_name, read_message, text};
 
 /// Reads a maildir, or a directory of them.
 pub(super) fn read(path: &Path) -> io::Result<Walk> {
@@ -86,7 +86,7 @@ impl Walk {
     }
 
     fn message(&self, path: &Path) -> Next {
-        let (bytes, modified) = read_message(path)?;
+        let (bytes, modified) = read_message(path, Headless::Text)?;
         // Maildir's delivery time is the file's; a copy that lost it has the header still.
         let received = modified.or_else(|| text::date(&bytes));
         let flags = self.flags(&file_name(path));

@@ -81,8 +81,17 @@ fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// What a file is whose first line is no header field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Headless {
+    /// A message that is a text alone: its name or its place says that it is a message.
+    Text,
+    /// One of the other files that lie about.
+    Other,
+}
+
 /// Reads a file that holds one message.
-fn read_message(path: &Path) -> Result<(Vec<u8>, Option<UnixTime>), Skipped> {
+fn read_message(path: &Path, headless: Headless) -> Result<(Vec<u8>, Option<UnixTime>), Skipped> {
     use std::io::Read as _;
     let failed = |error: io::Error| Skipped::new(path.display(), error);
     let file = File::open(path).map_err(failed)?;
@@ -101,8 +110,10 @@ fn read_message(path: &Path) -> Result<(Vec<u8>, Option<UnixTime>), Skipped> {
         i64::try_from(since.as_secs()).ok()
     });
     let bytes = to_crlf(text::without_envelope(bytes));
-    match text::fault(&bytes) {
-        Some(reason) => Err(Skipped::new(path.display(), reason)),
-        None => Ok((bytes, modified)),
-    }
+    let bytes = match (text::fault(&bytes), headless) {
+        (None, _) => Ok(bytes),
+        (Some(_), Headless::Text) => text::headless(bytes),
+        (Some(reason), Headless::Other) => Err(reason),
+    };
+    Ok((bytes.map_err(|reason| Skipped::new(path.display(), reason))?, modified))
 }

@@ -28,14 +28,21 @@ pub fn to_crlf(bytes: Vec<u8>) -> Vec<u8> {
     out
 }
 
-/// Takes away what stands before the header in many saved messages: empty lines, and the
-/// `From ` line of the mbox that they were cut out of.
+/// Takes away what stands before the header in many saved messages: a byte order mark, empty
+/// lines, and the `From ` line of the mbox that they were cut out of.
 pub(super) fn without_envelope(mut bytes: Vec<u8>) -> Vec<u8> {
-    let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    let rest = bytes.get(blank..).unwrap_or_default();
-    let envelope = rest.starts_with(b"From ") || rest.starts_with(b">From ");
-    let line = memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
-    let before = blank + if envelope { line } else { 0 };
+    let mut before = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let mut rest = bytes.get(before..).unwrap_or_default();
+    while !rest.is_empty() {
+        let line = memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+        let (line, after) = rest.split_at(line);
+        let envelope = line.starts_with(b"From ") || line.starts_with(b">From ");
+        if !envelope && !line.iter().all(u8::is_ascii_whitespace) {
+            break;
+        }
+        before += line.len();
+        rest = after;
+    }
     // All blank: left as it is, to be told as no message.
     if before > 0 && before < bytes.len() {
         bytes.drain(..before);
@@ -55,6 +62,32 @@ pub(super) fn fault(bytes: &[u8]) -> Option<&'static str> {
     } else {
         Some("not a message: it does not begin with a header field")
     }
+}
+
+/// Makes a message of what does not begin with a header field, in a file that is called a
+/// message: a text alone, as mail programs show it too. Other things under that name are told.
+pub(super) fn headless(bytes: Vec<u8>) -> Result<Vec<u8>, &'static str> {
+    if bytes.trim_ascii().is_empty() {
+        return Err("empty");
+    }
+    let head = bytes.get(..bytes.len().min(HEAD)).unwrap_or_default();
+    // ESC is part of ISO-2022-JP; form feeds are typed.
+    let control = |byte: &u8| byte.is_ascii_control() && !b"\t\n\r\x0c\x1b".contains(byte);
+    if head.iter().any(control) {
+        return Err("not a message: it has no header, and what it holds is no text");
+    }
+    let begins =
+        |with: &[u8]| head.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    if begins(b"<!doctype") || begins(b"<html") {
+        return Err("not a message: a web page without a header");
+    }
+    // Not a text that happens to say "Date: Monday", but a header with one broken line.
+    let usual = ["From", "To", "Subject", "Date", "Received", "Message-ID", "Content-Type"];
+    if usual.iter().filter(|name| fields(&bytes, name).next().is_some()).count() > 1 {
+        return Ok(bytes);
+    }
+    // An empty header, so that nothing of the text is taken for one.
+    Ok([b"\r\n", bytes.as_slice()].concat())
 }
 
 /// Whether a line begins a header field (RFC 5322 §2.2).
@@ -193,10 +226,36 @@ mod tests {
         for (given, wanted) in [
             (&b"\r\n\nA: b\n"[..], &b"A: b\n"[..]),
             (b"From x Thu\nA: b\n", b"A: b\n"),
+            (b"\xef\xbb\xbfA: b\n", b"A: b\n"),
+            (b"\xef\xbb\xbf\n \t\nFrom x Thu\n>From y\nA: b\n\nFrom z\n", b"A: b\n\nFrom z\n"),
             (b"From: x\n", b"From: x\n"),
             (b"\n\n", b"\n\n"),
         ] {
             assert_eq!(without_envelope(given.to_vec()), wanted);
+        }
+    }
+
+    #[test]
+    fn a_text_without_a_header_is_a_message_and_other_things_are_not() {
+        let taken = |bytes: &[u8]| headless(bytes.to_vec());
+        assert_eq!(taken(b"Hello,\r\nsee you"), Ok(b"\r\nHello,\r\nsee you".to_vec()));
+        assert_eq!(taken(b"\x1b$B%F\x1b(B\r\n").unwrap().len(), 12);
+        assert_eq!(taken(b"gr\xfc\xdfe\r\n"), Ok(b"\r\ngr\xfc\xdfe\r\n".to_vec()));
+        // Nothing of it becomes a header.
+        let text = b"Dear Ben,\r\nDate: Monday\r\n";
+        assert!(taken(text).unwrap().starts_with(b"\r\nDear"));
+        // A header with a broken line stays one.
+        let broken = b"?????\r\nSubject: a\r\nFrom: b\r\n\r\nx\r\n";
+        assert_eq!(taken(broken), Ok(broken.to_vec()));
+        for other in [
+            &b""[..],
+            b"\r\n \r\n",
+            b"\xff\xd8\xff\xe0\0\x10JFIF",
+            b"%PDF-1.4\r\n\x01\x02",
+            b"<!DOCTYPE html>\r\n<p>",
+            b"<HTML><p>",
+        ] {
+            assert!(taken(other).is_err(), "{other:?}");
         }
     }
 
