@@ -353,13 +353,17 @@ fn the_check_plays_a_phones_steps() {
     // Nothing in the DNS.
     let told = check(&server, &anna.email, &["unrelated.example"], &trust, false);
     for line in [
+        format!("-       POST https://test.example{path}: there is no test.example in the DNS\n"),
         format!(
             "missing POST https://{auto}{path}: there is no {auto} in the DNS; add the record \
-                 {auto}. CNAME {HOSTNAME}.\n"
-        ),
-        format!(
-            "missing SRV _autodiscover._tcp.test.example: no such record; add the record \
+                 {auto}. CNAME {HOSTNAME}., or where the certificate lacks that name, \
                  _autodiscover._tcp.test.example. SRV 0 0 443 {HOSTNAME}.\n"
+        ),
+        format!("missing GET http://{auto}{path}: there is no {auto} in the DNS\n"),
+        "missing SRV _autodiscover._tcp.test.example: no such record\n".into(),
+        format!(
+            "missing OPTIONS {eas}: there is no {HOSTNAME} in the DNS; add a record {HOSTNAME}. A \
+                 with the server's address\n"
         ),
         format!("A phone does not find the server for {}.\n", anna.email),
     ] {
@@ -378,7 +382,9 @@ fn the_check_plays_a_phones_steps() {
 
     // A certificate that nobody knows, one for another name, a closed port.
     let told = check(&server, &anna.email, &[auto, HOSTNAME], &[], false);
-    assert!(told.contains("is not signed by an authority that phones know"), "{told}");
+    assert_eq!(told.matches("is not signed by an authority that phones know").count(), 4, "{told}");
+    assert_eq!(told.matches("get a certificate from an authority").count(), 1, "{told}");
+    assert!(!told.contains("add the record") && !told.contains("lead to Kontor"), "{told}");
     let told = check(&server, &anna.email, &["test.example"], &trust, false);
     let wrong = format!("the certificate is for {HOSTNAME}, {auto} only\n");
     assert!(told.contains(&wrong), "{told}");
@@ -386,6 +392,33 @@ fn the_check_plays_a_phones_steps() {
     let told = server.try_cli(&["check", "autodiscover", &anna.email, "--connect", &closed], "");
     let told = String::from_utf8_lossy(&told.stdout).into_owned();
     assert!(told.contains("127.0.0.1:1 refuses connections; let port 443 through"), "{told}");
+}
+
+/// Windows Phone 8.1 shares no cipher of TLS 1.2 with us but those for ECDSA.
+#[test]
+fn the_check_says_that_windows_phone_wants_another_key() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let auto = "autodiscover.test.example";
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/rsa.key");
+    let text = std::fs::read_to_string(key).expect("our test data");
+    let pair = rcgen::KeyPair::from_pem(&text).expect("a key");
+    let names = [HOSTNAME, auto].map(str::to_owned).to_vec();
+    let made = rcgen::CertificateParams::new(names).and_then(|params| params.self_signed(&pair));
+    let certificate = dir.path().join("rsa.pem").display().to_string();
+    std::fs::write(&certificate, made.expect("a certificate").pem()).expect("our directory");
+    let server = Server::setup()
+        .env("KONTOR_TLS_CERTIFICATE", &certificate)
+        .env("KONTOR_TLS_KEY", key)
+        .start();
+    let told = check(
+        &server,
+        "anna@test.example",
+        &[auto, HOSTNAME],
+        &["--trust", certificate.as_str()],
+        true,
+    );
+    let advice = "asks for the log-in; the certificate has an RSA key: Windows Phone 8.1 needs one";
+    assert!(told.contains(advice), "{told}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::discover::check::Override;
 #[command(name = "kontor", version, max_term_width = 100, after_help = EXAMPLES)]
 #[command(propagate_version = false, subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
-    /// The data directory.
+    /// The data directory; without it, `data` below the working directory.
     #[arg(long, global = true, env = "KONTOR_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// The file with the settings.

@@ -16,7 +16,6 @@ mod password;
 mod ports;
 mod serve;
 
-use std::io;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -33,7 +32,10 @@ pub fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = Cli::parse();
     if let Command::Completions { shell } = cli.command {
-        clap_complete::generate(shell, &mut Cli::command(), "kontor", &mut io::stdout());
+        // Into memory first: the generator panics where its reader (`| head`) goes early.
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "kontor", &mut script);
+        output::say(&String::from_utf8_lossy(&script));
         return ExitCode::SUCCESS;
     }
     match run(cli) {
@@ -76,7 +78,13 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
                 password,
                 approve_phones: init.approve_phones,
             };
-            return ask(Door::open_or_make(&dir, &config)?, request, false);
+            let served = control::is_served(&dir);
+            let code = ask(Door::open_or_make(&dir, &config)?, request, false)?;
+            output::say(&match served {
+                true => "Start the server anew, so that it uses the name.\n".to_owned(),
+                false => format!("Run it with: kontor --data {} serve\n", dir.display()),
+            });
+            return Ok(code);
         }
         Command::Import(import) => {
             let (kind, source) = match import {

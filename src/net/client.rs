@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs;
+use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
@@ -60,6 +61,15 @@ pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     }
 }
 
+/// A connection after its handshake, and what there is to say about the server's certificate.
+pub struct Shaken {
+    pub stream: TlsStream<TcpStream>,
+    /// Why a client would not trust it.
+    pub untrusted: Option<Untrusted>,
+    /// Its key is an RSA key, not one of an elliptic curve.
+    pub rsa: bool,
+}
+
 /// The client's side of TLS.
 pub struct TlsClient {
     /// `None`: nobody at all is trusted.
@@ -84,11 +94,7 @@ impl TlsClient {
     }
 
     /// Shakes hands with the server of this name, and says whether a client would trust it.
-    pub async fn handshake(
-        &self,
-        tcp: TcpStream,
-        name: &str,
-    ) -> io::Result<(TlsStream<TcpStream>, Option<Untrusted>)> {
+    pub async fn handshake(&self, tcp: TcpStream, name: &str) -> io::Result<Shaken> {
         let server = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
         let verifier = Arc::new(Noting { trusted: self.trusted.clone(), found: Mutex::default() });
         let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -102,9 +108,20 @@ impl TlsClient {
             Ok(stream) => stream?,
             Err(_) => return Err(io::ErrorKind::TimedOut.into()),
         };
-        let found = verifier.found.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-        Ok((stream, found))
+        let untrusted =
+            verifier.found.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let rsa = certificates.first().is_some_and(has_rsa_key);
+        Ok(Shaken { stream, untrusted, rsa })
     }
+}
+
+/// Whether the key is named `rsaEncryption` (1.2.840.113549.1.1.1, RFC 3279 §2.3.1).
+fn has_rsa_key(certificate: &CertificateDer<'_>) -> bool {
+    const RSA_ENCRYPTION: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
+    let Ok(parsed) = ParsedCertificate::try_from(certificate) else { return false };
+    let key = parsed.subject_public_key_info();
+    key.windows(RSA_ENCRYPTION.len()).any(|window| window == RSA_ENCRYPTION)
 }
 
 /// Lets every certificate pass and notes what is wrong with it. For checks only: nothing that

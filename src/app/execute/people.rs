@@ -61,10 +61,7 @@ pub(super) fn init(context: &Context, setup: Setup) -> Result<Reply, Failure> {
         account::create(tx, &new).map(drop)
     })?;
     let phones = if approve_phones { " Phones wait until you approve them." } else { "" };
-    Ok(Reply::Done(format!(
-        "Set up as {answer}; administrator is {admin}. A running server uses the name after its \
-         next start.{phones}"
-    )))
+    Ok(Reply::Done(format!("Set up as {answer}; administrator is {admin}.{phones}")))
 }
 
 fn new_account(

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::Question;
 use crate::base::address::EmailAddress;
 use crate::base::secret::Secret;
-use crate::net::client::{self, TlsClient, Untrusted};
+use crate::net::client::{self, Shaken, TlsClient, Untrusted};
 use crate::net::dns::Resolver;
 
 /// For one answer.
@@ -103,6 +103,8 @@ pub(super) struct Answer {
     pub body: Bytes,
     /// What a phone would dislike about the certificate.
     pub untrusted: Option<Untrusted>,
+    /// The certificate has an RSA key.
+    pub rsa: bool,
 }
 
 impl Answer {
@@ -185,12 +187,12 @@ impl Asker {
 
         let tcp = self.connect(&host, port).await?;
         if !secure {
-            return exchange(tcp, request, None).await;
+            return exchange(tcp, request).await;
         }
         let shaken = self.tls.handshake(tcp, &host).await;
-        let (stream, untrusted) =
+        let Shaken { stream, untrusted, rsa } =
             shaken.map_err(|error| Trouble::Handshake { host: host.clone(), error })?;
-        exchange(stream, request, untrusted).await
+        Ok(Answer { untrusted, rsa, ..exchange(stream, request).await? })
     }
 
     /// The first address that takes a connection.
@@ -233,7 +235,6 @@ fn request(
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     request: Request<Body>,
-    untrusted: Option<Untrusted>,
 ) -> Result<Answer, Trouble> {
     let talk = async {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
@@ -245,7 +246,8 @@ async fn exchange(
     };
     match tokio::time::timeout(PATIENCE, talk).await {
         Ok(Ok((parts, body))) => {
-            Ok(Answer { status: parts.status, headers: parts.headers, body, untrusted })
+            let (status, headers) = (parts.status, parts.headers);
+            Ok(Answer { status, headers, body, untrusted: None, rsa: false })
         }
         Ok(Err(error)) => Err(Trouble::Lost(error.to_string())),
         Err(_) => Err(Trouble::Lost("no answer in time".into())),

@@ -121,7 +121,11 @@ impl Check {
     async fn well_known_places(&mut self) {
         for host in [self.domain.clone(), format!("autodiscover.{}", self.domain)] {
             let url = format!("https://{host}{AUTODISCOVER}");
-            let result = self.autodiscover(&url).await;
+            let result =
+                self.autodiscover(&url).await.map_err(|failed| match self.is_ours(&host) {
+                    true => failed,
+                    false => Failed(State::Unneeded, failed.1, None),
+                });
             self.note(format!("POST {url}"), result);
         }
     }
@@ -151,11 +155,8 @@ impl Check {
         let result = match self.asker.services(&name).await {
             Err(trouble) => Err(self.explain(&trouble, "")),
             Ok(services) => match services.into_iter().next() {
-                None => Err(Failed(
-                    State::Missing,
-                    "no such record".into(),
-                    Some(format!("add the record {name}. SRV 0 0 443 {}.", self.host)),
-                )),
+                // Advised with the name that it stands in for.
+                None => Err(Failed(State::Missing, "no such record".into(), None)),
                 Some((host, port)) => {
                     let at = if port == 443 { host } else { format!("{host}:{port}") };
                     let url = format!("https://{at}{AUTODISCOVER}");
@@ -202,6 +203,9 @@ impl Check {
         );
         let result = match self.asker.ask(Method::GET, &url, None, "").await {
             Err(trouble) => Err(self.explain(&trouble, &url)),
+            Ok(Answer { untrusted: Some(untrusted), .. }) => {
+                Err(self.distrust(&untrusted, &host_of(&url)))
+            }
             Ok(answer) => match told_url(&answer) {
                 Some(told) => {
                     if let Some(place) = &mut self.found {
@@ -228,12 +232,22 @@ impl Check {
         else {
             return false;
         };
-        let result = match self.ask_logged_in(Method::OPTIONS, &url, "").await {
+        let answer = self.ask_logged_in(Method::OPTIONS, &url, "").await;
+        let rsa = answer.as_ref().is_ok_and(|answer| answer.rsa);
+        let result = match answer {
             Err(trouble) => Err(self.explain(&trouble, &url)),
             Ok(answer) => self.judge_active_sync(&answer, &url),
         };
         let works = result.is_ok();
         self.note(format!("OPTIONS {url}"), result);
+        if let Some(step) = self.steps.last_mut().filter(|_| works && rsa) {
+            // All that it has in common with us of TLS 1.2 is ECDSA with AES-GCM.
+            step.advice = Some(
+                "the certificate has an RSA key: Windows Phone 8.1 needs one with a key of an \
+                 elliptic curve (ECDSA)"
+                    .into(),
+            );
+        }
         works
     }
 
@@ -275,7 +289,9 @@ impl Check {
             }
             return Ok(detail);
         }
-        Err(Failed(State::Wrong, "leads from one place to another without end".into(), None))
+        let advice = format!("let port 443 of {} lead to Kontor", host_of(&url));
+        let detail = "leads from one place to another without end".into();
+        Err(Failed(State::Wrong, detail, Some(advice)))
     }
 
     fn judge_autodiscover(
@@ -322,7 +338,11 @@ impl Check {
             (true, Some(_)) => Err(Failed(
                 State::Wrong,
                 "does not take the log-in".into(),
-                Some("see whether the password is right and the account enabled".into()),
+                Some(
+                    "see whether the password is right, and whether there is such an account and \
+                     it is enabled (kontor user list)"
+                        .into(),
+                ),
             )),
             (false, _) => Err(Failed(
                 State::Wrong,
@@ -353,18 +373,33 @@ impl Check {
 
     fn explain(&self, trouble: &Trouble, url: &str) -> Failed {
         let (state, advice) = match trouble {
-            Trouble::NoName { host } => {
-                (State::Missing, Some(format!("add the record {host}. CNAME {}.", self.host)))
-            }
-            Trouble::Unreachable { port, .. } => {
-                (State::Wrong, Some(format!("let port {port} through to the server")))
-            }
+            Trouble::NoName { host } => (State::Missing, Some(self.wanted_record(host))),
+            Trouble::Unreachable { port, .. } => (
+                State::Wrong,
+                Some(format!("let port {port} through to the server, and see whether it runs")),
+            ),
             Trouble::Handshake { host, .. } => {
                 (State::Wrong, Some(format!("let port 443 of {host} lead to Kontor")))
             }
-            Trouble::Dns(_) | Trouble::Lost(_) | Trouble::BadUrl(_) => (State::Wrong, None),
+            Trouble::Dns(_) => (
+                State::Wrong,
+                Some("see whether this machine's name servers (/etc/resolv.conf) answer".into()),
+            ),
+            Trouble::Lost(_) | Trouble::BadUrl(_) => (State::Wrong, None),
         };
         Failed(state, trouble.to_string(), advice.filter(|_| self.is_ours(&host_of(url))))
+    }
+
+    /// What to add to the DNS where a name is missing.
+    fn wanted_record(&self, host: &str) -> String {
+        match host.strip_prefix("autodiscover.") {
+            Some(domain) => format!(
+                "add the record {host}. CNAME {server}., or where the certificate lacks that \
+                 name, _autodiscover._tcp.{domain}. SRV 0 0 443 {server}.",
+                server = self.host
+            ),
+            None => format!("add a record {host}. A with the server's address"),
+        }
     }
 
     /// The domain itself often leads to a web site elsewhere, which may well stay there.
@@ -374,11 +409,14 @@ impl Check {
 
     fn distrust(&self, untrusted: &Untrusted, host: &str) -> Failed {
         let advice = match untrusted {
-            Untrusted::WrongName(_) => format!(
+            Untrusted::WrongName(_) if host.starts_with("autodiscover.") => format!(
                 "get a certificate that has {host} too (tls.certificate), or take the name out of \
                  the DNS and add _autodiscover._tcp.{}. SRV 0 0 443 {}.",
                 self.domain, self.host
             ),
+            Untrusted::WrongName(_) => {
+                format!("get a certificate that has {host} (tls.certificate, tls.key)")
+            }
             Untrusted::UnknownIssuer => "get a certificate from an authority (tls.certificate, \
                                          tls.key); phones refuse others or ask"
                 .into(),
