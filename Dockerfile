@@ -1,6 +1,8 @@
-# docker build -t kontor . && docker run -v kontor:/data -p 25:25 -p 587:587 -p 465:465 \
-#     -p 143:143 -p 993:993 -p 80:80 -p 443:443 -e KONTOR_TIME_ZONE=Europe/Berlin kontor
-# Set it up with: docker exec -i CONTAINER kontor init --domain … --password-stdin
+# docker build -t kontor .
+# docker run -d --name kontor --restart unless-stopped -v kontor:/data -p 25:25 -p 587:587 \
+#     -p 465:465 -p 143:143 -p 993:993 -p 80:80 -p 443:443 -e KONTOR_TIME_ZONE=Europe/Berlin kontor
+# Set it up with: docker exec -it kontor kontor init --domain office.example \
+#     --hostname mail.office.example --admin ada@office.example && docker restart kontor
 
 FROM rust:1.95-bookworm AS build
 RUN apt-get update \
@@ -16,9 +18,10 @@ RUN cargo build --release --locked --bin kontor
 
 FROM debian:bookworm-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends curl \
+    && apt-get install -y --no-install-recommends ca-certificates curl \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 2525 --home-dir /data --shell /usr/sbin/nologin kontor \
+    && groupadd --gid 2525 kontor \
+    && useradd --uid 2525 --gid 2525 --no-create-home --home-dir /data --shell /usr/sbin/nologin kontor \
     && install -d -o kontor -g kontor -m 700 /data
 COPY --from=build /src/target/release/kontor /usr/local/bin/kontor
 USER kontor

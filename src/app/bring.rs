@@ -94,7 +94,8 @@ pub fn bring_entries(
     }
     // Also an empty one: an unknown account is an error even where nothing is to be brought.
     send_entries(&mut door, source, &mut batch, &mut bytes, &mut total)?;
-    output::say(&format!("Brought {} entries to {}.\n", total.messages, source.email));
+    let entries = if total.messages == 1 { "entry" } else { "entries" };
+    output::say(&format!("Brought {} {entries} to {}.\n", total.messages, source.email));
     if total.skipped.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }

@@ -119,7 +119,7 @@ fn announce(server: &Server) -> Result<(), Failure> {
         eprintln!(
             "This data directory is not set up yet. In another terminal, give:\n  \
              kontor --data {} init --domain office.example --hostname mail.office.example \\\n      \
-             --admin you@office.example --password-stdin",
+             --admin you@office.example",
             server.context.store.directory().unwrap_or(Path::new("data")).display()
         );
     }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, Uri, header};
@@ -18,10 +19,12 @@ use super::Question;
 use crate::base::address::EmailAddress;
 use crate::base::secret::Secret;
 use crate::net::client::{self, Shaken, TlsClient, Untrusted};
-use crate::net::dns::Resolver;
+use crate::net::dns::{self, Resolver};
 
 /// For one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// After that long without an answer, the name servers are not asked again.
+const SILENCE: Duration = Duration::from_secs(5);
 /// Octets of an answer that are read.
 const BODY_MAX: usize = 256 * 1024;
 
@@ -124,6 +127,8 @@ enum Names {
 pub(super) struct Asker {
     names: Names,
     tls: TlsClient,
+    /// What there was to say of name servers that do not answer.
+    silent: OnceLock<String>,
 }
 
 impl Asker {
@@ -132,7 +137,7 @@ impl Asker {
             true => Names::Dns(Box::new(Resolver::system().map_err(io::Error::other)?)),
             false => Names::Given(question.overrides.clone()),
         };
-        Ok(Self { names, tls: TlsClient::new(question.trust.as_deref())? })
+        Ok(Self { names, tls: TlsClient::new(question.trust.as_deref())?, silent: OnceLock::new() })
     }
 
     /// The places that a service record names, the first to be tried first.
@@ -143,8 +148,7 @@ impl Asker {
                 Ok(known.filter_map(|one| split_service(&one.target)).collect())
             }
             Names::Dns(resolver) => {
-                let found = resolver.services(name).await;
-                let found = found.map_err(|error| Trouble::Dns(error.to_string()))?;
+                let found = self.patiently(resolver.services(name)).await?;
                 let there = found.into_iter().filter(|service| !service.target.is_empty());
                 Ok(there.map(|service| (service.target, service.port)).collect())
             }
@@ -159,8 +163,7 @@ impl Asker {
                 .filter_map(|one| one.target.parse().ok())
                 .collect(),
             Names::Dns(resolver) => {
-                let found = resolver.addresses(host).await;
-                let found = found.map_err(|error| Trouble::Dns(error.to_string()))?;
+                let found = self.patiently(resolver.addresses(host)).await?;
                 found.into_iter().map(|address| (address, port).into()).collect()
             }
         };
@@ -168,6 +171,24 @@ impl Asker {
             true => Err(Trouble::NoName { host: host.to_owned() }),
             false => Ok(found),
         }
+    }
+
+    /// Waits for silent name servers once, and not for each of a dozen names.
+    async fn patiently<T>(
+        &self,
+        question: impl Future<Output = Result<T, dns::Error>>,
+    ) -> Result<T, Trouble> {
+        if let Some(said) = self.silent.get() {
+            return Err(Trouble::Dns(said.clone()));
+        }
+        let begun = Instant::now();
+        question.await.map_err(|error| {
+            let said = error.to_string();
+            match begun.elapsed() < SILENCE {
+                true => Trouble::Dns(said),
+                false => Trouble::Dns(self.silent.get_or_init(|| said).clone()),
+            }
+        })
     }
 
     /// Sends one request and reads the answer.
