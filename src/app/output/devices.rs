@@ -66,6 +66,9 @@ pub(super) fn device(detail: &DeviceDetail) -> String {
     let mut text: String =
         told.map(|(name, value)| format!("{name:<18} {}\n", clean(value))).collect();
     text.push('\n');
+    if detail.folders.is_empty() {
+        return text + "It has loaded no folder yet.\n";
+    }
     text += &table(
         &["Folder", "Items", "Pending", "State", "Window"],
         detail.folders.iter().map(|folder| {
