@@ -50,6 +50,13 @@ pub fn blob_name(base64: &str) -> String {
     char::decode_utf16(units.take_while(|unit| *unit != 0)).filter_map(Result::ok).collect()
 }
 
+/// Whether the structure has another offset in summer, and does not say when.
+pub fn blob_lacks_days(base64: &str) -> bool {
+    let blob = decode(base64).unwrap_or_default();
+    let daylight = long(&blob, DAYLIGHT_BIAS).is_some_and(|bias| bias != 0);
+    daylight && date(&blob, DAYLIGHT_DATE).is_none() && date(&blob, STANDARD_DATE).is_none()
+}
+
 fn decode(base64: &str) -> Option<Vec<u8>> {
     let compact: String = base64.chars().filter(|c| !c.is_whitespace()).collect();
     STANDARD.decode(compact).ok().filter(|blob| blob.len() == SIZE)

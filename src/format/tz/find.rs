@@ -129,6 +129,17 @@ pub fn matching(rules: &Rules, name: &str, prefer: &[&TimeZone], year: i16) -> T
     rules.to_zone().unwrap_or(TimeZone::UTC)
 }
 
+/// The zone that a name means, where the rules that came with it are known to be wrong: the
+/// first of `prefer` that does the same in that year (Windows has one name for Berlin and Rome),
+/// else the one of that name.
+pub fn meant_by_name(name: &str, prefer: &[&TimeZone], year: i16) -> Option<TimeZone> {
+    let of = |zone: &TimeZone| Deeds::of(&Rules::of(zone, year), year);
+    let named = by_name(name)?;
+    let wanted = of(&named);
+    let preferred = prefer.iter().find(|zone| of(zone) == wanted);
+    Some(preferred.map_or(named, |zone| (*zone).clone()))
+}
+
 /// What rules do in one year. Rules that are written differently (Saturday 24:00, Sunday 0:00)
 /// are equal here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,8 +12,8 @@ mod windows;
 #[cfg(test)]
 mod tests;
 
-pub use blob::{blob_name, read_blob, write_blob};
-pub use find::{by_name, matching, windows_name};
+pub use blob::{blob_lacks_days, blob_name, read_blob, write_blob};
+pub use find::{by_name, matching, meant_by_name, windows_name};
 pub use rules::{Change, Daylight, Rules};
 pub(crate) use rules::{Turn, turns};
 

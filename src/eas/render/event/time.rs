@@ -230,7 +230,15 @@ fn zone(
     }
     let own = had_zone.as_ref().map(|((zone, _), _)| zone);
     let prefer: Vec<&TimeZone> = own.into_iter().chain([view.zone]).collect();
-    named(tz::matching(&rules, &tz::blob_name(blob), &prefer, year), year)
+    let name = tz::blob_name(blob);
+    // EAS-4-TbSync 4 looks up a zone's first offsets, of the 19th century: no days of change,
+    // and sometimes another standard time, but the right name. A series would move by an hour.
+    if tz::blob_lacks_days(blob)
+        && let Some(zone) = tz::meant_by_name(&name, &prefer, year)
+    {
+        return named(zone, year);
+    }
+    named(tz::matching(&rules, &name, &prefer, year), year)
 }
 
 /// A zone with its name for a text. One that nobody has named gets a name of its own, which its

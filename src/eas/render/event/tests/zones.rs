@@ -76,6 +76,43 @@ fn a_zone_with_outdated_rules_is_the_one_that_it_names() {
     });
 }
 
+/// EAS-4-TbSync 4 takes a zone's first offsets, of the 19th century: they come without days
+/// on which they change, and those of Paris and Madrid are not even today's.
+#[test]
+fn a_zone_without_days_of_change_is_the_one_that_it_names() {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    let undated = |name: &str, standard: i32, daylight: i32| {
+        let fixed = tz::write_blob(&Rules { standard: standard * 60, daylight: None }, name);
+        let mut bytes = STANDARD.decode(fixed).unwrap();
+        bytes[168..].copy_from_slice(&(standard - daylight).to_le_bytes());
+        STANDARD.encode(bytes)
+    };
+    with(Version::V14_0, |view| {
+        for (name, standard, daylight, zone, start) in [
+            ("W. Europe Standard Time", 60, 120, "Europe/Berlin", "20260601T140000"),
+            ("W. Europe Standard Time", 60, 120, "Europe/Rome", "20260601T140000"),
+            ("Eastern Standard Time", -300, -240, "America/New_York", "20260601T080000"),
+            ("Romance Standard Time", 9, 60, "Europe/Paris", "20260601T140000"),
+            ("US Mountain Standard Time", -420, -360, "America/Phoenix", "20260601T050000"),
+        ] {
+            let text = format!(
+                "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART;TZID={zone}:{start}\n\
+                DURATION:PT1H\nRRULE:FREQ=WEEKLY\nEND:VEVENT\nEND:VCALENDAR"
+            );
+            let blob = undated(name, standard, daylight);
+            let sent = data(vec![el(c::TIMEZONE, &blob), el(c::SUBJECT, "New")]);
+            let again = update(&text, &sent, view, &Supported::Nothing).unwrap().text;
+            let kept = format!("DTSTART;TZID={zone}:{start}");
+            assert_eq!(line(&again, "DTSTART"), Some(kept.as_str()));
+        }
+        let mut sent = noon(vec![]);
+        sent.children[0] = el(c::TIMEZONE, &undated("Eastern Standard Time", -300, -240));
+        let new = create(&sent, view).unwrap().text;
+        assert_eq!(line(&new, "DTSTART"), Some("DTSTART;TZID=America/New_York:20260601T080000"));
+    });
+}
+
 #[test]
 fn names_of_zones_in_texts_stay_as_they_were() {
     let text = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART;TZID=W. Europe Standard Time:20260601T100000\n\
