@@ -71,7 +71,7 @@ pub fn run(data: Option<PathBuf>, mut config: Config) -> Result<(), Failure> {
         serve::block_on(async {
             let signals = Signals::listen()?;
             let server = Server::start(&dir, &config).await?;
-            output::say(&describe(&server, &dir, temporary));
+            output::say(&describe(&server, &config, &dir, temporary));
             server.until_told(signals).await
         })
     });
@@ -106,7 +106,7 @@ fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-fn describe(server: &Server, dir: &Path, temporary: bool) -> String {
+fn describe(server: &Server, config: &Config, dir: &Path, temporary: bool) -> String {
     use std::fmt::Write as _;
     let port = |name: &str| server.up.iter().find(|up| up.name == name).map(|up| up.address);
     let mut text = String::from("\nThe sample office is open.\n\n");
@@ -135,13 +135,21 @@ fn describe(server: &Server, dir: &Path, temporary: bool) -> String {
     }
     let _ = writeln!(
         text,
-        "\n  {GROUP}@{DOMAIN} reaches all five. TLS uses a self-signed certificate.\n  \
+        "\n  {GROUP}@{DOMAIN} reaches all five. TLS uses {}.\n  \
          Try:  curl -s --user ines@{DOMAIN}:{PASSWORD} 'imap://{}/INBOX?ALL'",
+        certificate(config),
         port("imap").map_or_else(|| "-".into(), |address| address.to_string())
     );
     let kept = if temporary { "is removed at the end" } else { "is kept" };
     let _ = writeln!(text, "  Data in {}, which {kept}. Ctrl-C ends it.\n", dir.display());
     text
+}
+
+fn certificate(config: &Config) -> String {
+    match &config.tls {
+        Some(own) => format!("the certificate {}", own.certificate.display()),
+        None => "a self-signed certificate".into(),
+    }
 }
 
 /// Fills a directory that holds nothing yet; one from an earlier run is taken as it is.
@@ -348,6 +356,15 @@ mod tests {
     use super::*;
     use crate::base::clock::Clock;
     use crate::store::rows::collection::CollectionKind;
+
+    #[test]
+    fn the_certificate_that_is_used_is_told() {
+        let mut config = Config::default();
+        assert_eq!(certificate(&config), "a self-signed certificate");
+        let own = crate::app::config::Files { certificate: "a.pem".into(), key: "b.pem".into() };
+        config.tls = Some(own);
+        assert_eq!(certificate(&config), "the certificate a.pem");
+    }
 
     #[test]
     fn everybody_finds_a_filled_mailbox() {
