@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tokio::sync::Semaphore;
 
 use crate::base::id::{AccountId, MailboxId};
 use crate::domain::mailbox::SEPARATOR;
-use crate::domain::people::{Books, People, Person};
+use crate::domain::people::{People, Person};
 use crate::domain::search::{Found, Wanted, mail};
 use crate::eas::answer::{Failure, common};
 use crate::eas::folder::Content;
@@ -26,7 +27,9 @@ pub const RESULTS_END: usize = 1_000;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Searches at once, of all phones: each costs a core, and more only make all of them late.
-static TURNS: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(4);
+static TURNS: Semaphore = Semaphore::const_new(4);
+/// The same of people, who are found in milliseconds and must not wait for mail.
+static PEOPLE_TURNS: Semaphore = Semaphore::const_new(4);
 
 /// Which results are wanted, both ends counted from 0 and inclusive; the first hundred if
 /// nothing is said. `None` for what is no range.
@@ -128,11 +131,53 @@ pub struct Pictures {
     pub max_pictures: Option<usize>,
 }
 
-/// Writes people, each within `result` and `properties`.
-pub fn write_people(
+/// A question about the office's address list.
+pub struct Asked {
+    pub typed: String,
+    /// Which of the results are told.
+    pub range: Range<usize>,
+    pub pictures: Option<Pictures>,
+}
+
+/// Looks people up in the office's address list and writes them, each within `result` and
+/// `properties`. Which were told, and of how many.
+pub async fn people(
+    session: &Session,
+    out: &mut Writer,
+    asked: Asked,
+    tags: (Tag, Tag),
+) -> Result<(Range<usize>, usize), Failure> {
+    let (front, mut writer) = (session.front.clone(), std::mem::take(out));
+    let work = move || {
+        let read = front.store.read();
+        let list = People::of_office(&read, &front.books)?;
+        let found = list.list(&asked.typed);
+        let total = found.len().min(RESULTS_END);
+        let page = page(found.get(..total).unwrap_or_default(), &asked.range);
+        let told = found.get(page.clone()).unwrap_or_default();
+        write_people(&mut writer, &read, told, asked.pictures, tags)?;
+        Ok((writer, page, total))
+    };
+    let (writer, page, total) = apart(work).await?;
+    *out = writer;
+    Ok((page, total))
+}
+
+/// Does what may have to read every card of an address book on a thread of its own.
+pub async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let _turn = PEOPLE_TURNS.acquire().await.map_err(|_| Failure::Busy(10))?;
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a search for people panicked");
+        Err(Failure::Common(common::SERVER_ERROR))
+    })
+}
+
+fn write_people(
     out: &mut Writer,
     read: &impl Read,
-    people: &[Person],
+    people: &[&Person],
     pictures: Option<Pictures>,
     (result, properties): (Tag, Tag),
 ) -> Result<(), Failure> {
@@ -194,15 +239,4 @@ fn write_picture(out: &mut Writer, picture: Option<&[u8]>, wanted: &Pictures, se
         out.text(g::DATA, &STANDARD.encode(data));
     }
     out.close();
-}
-
-/// Looks people up in the office's address list.
-pub fn people(
-    read: &impl Read,
-    books: &Books,
-    typed: &str,
-    limit: usize,
-) -> Result<Vec<Person>, Failure> {
-    let list = People::of_office(read, books)?;
-    Ok(list.list(typed).into_iter().take(limit).cloned().collect())
 }

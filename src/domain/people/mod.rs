@@ -100,6 +100,16 @@ impl Person {
         self.card = card;
     }
 
+    /// Bytes of its texts.
+    fn heap(&self) -> usize {
+        let Details { phone, mobile, home_phone, office, title, company, .. } = &self.details;
+        let Details { first_name, last_name, .. } = &self.details;
+        let own = [&self.name, &self.address, &self.key, &self.folded, &self.words, &self.more];
+        let said = [phone, mobile, home_phone, office, title, company, first_name, last_name];
+        let numbers = self.digits.iter().map(|digits| size_of::<String>() + digits.capacity());
+        own.into_iter().chain(said).map(String::capacity).sum::<usize>() + numbers.sum::<usize>()
+    }
+
     /// The picture of a card.
     pub fn photo(&self, read: &impl Read) -> Result<Option<Vec<u8>>> {
         let Some((collection, uid)) = self.card else { return Ok(None) };

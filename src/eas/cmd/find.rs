@@ -2,7 +2,7 @@
 
 use crate::domain::search::{Wanted, terms};
 use crate::eas::answer::{Answer, Failure};
-use crate::eas::finding::{self, Pictures, Places, RESULTS_END};
+use crate::eas::finding::{self, Asked, Pictures, Places};
 use crate::eas::ids;
 use crate::eas::render::email;
 use crate::eas::session::Session;
@@ -37,7 +37,7 @@ pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
     let limit = range.end;
     let total = match mail {
         Some(_) => find_mail(&session, &mut out, query, options, limit).await?,
-        None => find_people(&session, &mut out, query, options, limit)?,
+        None => find_people(&session, &mut out, query, options, limit).await?,
     };
     let told = limit.min(total);
     if told > 0 {
@@ -85,7 +85,7 @@ async fn find_mail(
     Ok(found.len())
 }
 
-fn find_people(
+async fn find_people(
     session: &Session,
     out: &mut Writer,
     query: &Element,
@@ -96,11 +96,8 @@ fn find_people(
         max_size: wanted.parse_of(t::MAX_SIZE),
         max_pictures: wanted.parse_of(t::MAX_PICTURES),
     });
-    let typed = query.text_of(t::FREE_TEXT).unwrap_or(query.text());
-    let read = session.read();
-    let people = finding::people(&read, &session.front.books, typed, RESULTS_END)?;
+    let typed = query.text_of(t::FREE_TEXT).unwrap_or(query.text()).to_owned();
     out.number(t::STATUS, SUCCESS);
-    let told = people.get(..limit.min(people.len())).unwrap_or_default();
-    finding::write_people(out, &read, told, pictures, (t::RESULT, t::PROPERTIES))?;
-    Ok(people.len())
+    let asked = Asked { typed, range: 0..limit, pictures };
+    Ok(finding::people(session, out, asked, (t::RESULT, t::PROPERTIES)).await?.1)
 }

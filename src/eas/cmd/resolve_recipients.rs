@@ -10,7 +10,8 @@ use jiff::tz::TimeZone;
 use crate::base::id::AccountId;
 use crate::domain::collection;
 use crate::domain::people::{self, People, Person, Source};
-use crate::eas::answer::{Answer, Failure, common};
+use crate::eas::answer::{Answer, Failure};
+use crate::eas::finding;
 use crate::eas::session::Session;
 use crate::eas::version::Version;
 use crate::format::ical::{BusyTime, busy_times, merged_free_busy, parse_date_time};
@@ -58,9 +59,7 @@ struct Pictures {
 }
 
 pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
-    // A large address book takes its time.
-    let answered = tokio::task::spawn_blocking(move || answer(&session)).await;
-    answered.unwrap_or(Err(Failure::Common(common::SERVER_ERROR)))
+    finding::apart(move || answer(&session)).await
 }
 
 fn answer(session: &Session) -> Result<Answer, Failure> {

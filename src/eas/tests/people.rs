@@ -220,3 +220,45 @@ async fn who_is_meant_most_comes_first() {
     // The account Anna, then those of the book.
     assert_eq!(search(&office, "anna").await.0, ["Anna", "Anna", "Anna Muster"]);
 }
+
+/// The first question reads every card, which takes long: nobody else's request may wait for it.
+#[test]
+fn people_are_looked_up_on_a_thread_of_their_own() {
+    use wbxml::tags::{find as f, search as s};
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(1).build().unwrap();
+    let office = office();
+    runtime.block_on(async {
+        let store = vec![text(s::NAME, "GAL"), text(s::QUERY, "ben")];
+        let query = tree(f::QUERY, vec![text(f::FREE_TEXT, "ben")]);
+        let criterion = tree(f::GAL_SEARCH_CRITERION, vec![query]);
+        let execute = tree(f::EXECUTE_SEARCH, vec![criterion]);
+        let find = vec![text(f::SEARCH_ID, "1"), execute];
+        for (command, request, found) in [
+            (Command::Search, tree(s::SEARCH, vec![tree(s::STORE, store)]), "Total"),
+            (Command::Find, tree(f::FIND, find), "Total"),
+            (
+                Command::ResolveRecipients,
+                tree(r::RESOLVE_RECIPIENTS, vec![text(r::TO, "ben m")]),
+                "RecipientCount",
+            ),
+        ] {
+            let (ready, is_ready) = tokio::sync::oneshot::channel();
+            let (release, held) = std::sync::mpsc::channel::<()>();
+            let other = tokio::task::spawn_blocking(move || {
+                ready.send(()).unwrap();
+                held.recv()
+            });
+            is_ready.await.unwrap();
+            let phone = office.phone("A", Version::V16_1);
+            let mut asked = Box::pin(phone.call(command, Some(&request)));
+            // The only such thread is busy; this one goes on.
+            let soon = std::time::Duration::from_millis(30);
+            assert!(tokio::time::timeout(soon, &mut asked).await.is_err(), "{command:?}");
+            release.send(()).unwrap();
+            let answer = format!("{:?}", asked.await.unwrap().unwrap());
+            assert!(answer.contains(found) && answer.contains("Benno"), "{answer}");
+            other.await.unwrap().unwrap();
+        }
+    });
+}

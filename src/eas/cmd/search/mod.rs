@@ -3,7 +3,7 @@
 mod mailbox;
 
 use crate::eas::answer::{Answer, Failure};
-use crate::eas::finding::{self, Pictures, RESULTS_END};
+use crate::eas::finding::{self, Asked, Pictures, RESULTS_END};
 use crate::eas::session::Session;
 use crate::eas::version::Version;
 use crate::format::wbxml::{Element, Writer, tags::search as t};
@@ -61,14 +61,11 @@ async fn search(
                 max_size: wanted.parse_of(t::MAX_SIZE),
                 max_pictures: wanted.parse_of(t::MAX_PICTURES),
             });
-            let read = session.read();
-            let people = finding::people(&read, &session.front.books, query.text(), RESULTS_END)?;
-            let page = finding::page(&people, &range);
             out.number(t::STATUS, SUCCESS);
-            let told = people.get(page.clone()).unwrap_or_default();
+            let asked = Asked { typed: query.text().to_owned(), range, pictures };
             let tags = (t::RESULT, t::PROPERTIES);
-            finding::write_people(out, &read, told, pictures, tags)?;
-            finish(out, page, people.len());
+            let (page, total) = finding::people(session, out, asked, tags).await?;
+            finish(out, page, total);
             Ok(Ok(()))
         }
         "mailbox" if session.version >= Version::V12_0 => {
