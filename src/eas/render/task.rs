@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use crate::domain::item::Text;
 use crate::eas::render::journal::{self, Said, said};
 use crate::eas::render::{Malformed, Supported, Unrenderable, View, body, event};
-use crate::format::ical::{self, Component, Pattern, Property, Recurrence, Weekday};
+use crate::format::ical::{self, Component, Property, Recurrence, Until, UntilKind, Weekday};
 use crate::format::wbxml::tags::{calendar as c, tasks as t};
 use crate::format::wbxml::{self, Element, Tag, Writer};
 
@@ -19,6 +19,8 @@ const TASK: &str = "VTODO";
 const LOCAL: &str = "X-KONTOR-LOCAL";
 const INSTANT: &str = "X-KONTOR-UTC";
 const REMINDER: &str = "X-KONTOR-REMINDER-TIME";
+/// Until, where it is more than a day.
+const UNTIL: &str = "X-KONTOR-RECURRENCE-UNTIL";
 
 /// Texts that go through as they are.
 const PLAIN: [(&str, Tag); 2] = [
@@ -350,8 +352,13 @@ fn first_day(task: &Component, view: &View<'_>) -> DateTime {
 fn write_recurrence(out: &mut Writer, task: &Component, view: &View<'_>) {
     let Some(rule) = task.value_of("RRULE").and_then(Recurrence::parse) else { return };
     let start = first_day(task, view);
-    let Some(pattern) = Pattern::of(&rule, start) else { return };
-    let until = pattern.until.as_ref().map(|until| journal::long(until.at));
+    let Some(pattern) = event::pattern_of(task, &rule, start) else { return };
+    let kept = task.text_of(UNTIL).as_deref().and_then(journal::read_time);
+    let until = pattern.until.as_ref().map(|until| {
+        // The rule may have become another one elsewhere.
+        let exact = kept.filter(|kept| kept.date() == until.at.date());
+        journal::long(exact.unwrap_or(until.at))
+    });
     // An event's words, said with a task's.
     let mut event = Writer::new();
     event.open(c::RECURRENCE);
@@ -383,14 +390,12 @@ fn read_recurrence(
 ) -> Result<(), Malformed> {
     let Some(sent) = data.child(t::RECURRENCE) else {
         if supported.manages(t::RECURRENCE) {
-            task.remove("RRULE");
-            OF_SERIES.iter().for_each(|(name, _)| task.remove(name));
+            end_series(task);
         }
         return Ok(());
     };
     if sent.children.is_empty() {
-        task.remove("RRULE");
-        OF_SERIES.iter().for_each(|(name, _)| task.remove(name));
+        end_series(task);
         return Ok(());
     }
     for (name, tag) in OF_SERIES {
@@ -404,19 +409,35 @@ fn read_recurrence(
     let start = first_day(task, view);
     let time = ical::Time::date(start.date());
     let mut pattern = event::read_pattern(&shared, &time, &TimeZone::UTC, view.version)?;
+    // The day as it stands, and beside it what an UNTIL of days has no room for: the end of a
+    // day, which some phones send, is not the day that follows.
+    let until = sent.text_of(t::UNTIL).and_then(journal::read_time);
+    pattern.until = until
+        .map(|at| Until { at: at.date().to_datetime(Time::midnight()), kind: UntilKind::Date });
+    let exact = until.filter(|at| at.time() != Time::midnight()).map(journal::long);
+    task.set_text(UNTIL, exact.as_deref());
     let old = task.value_of("RRULE").and_then(Recurrence::parse);
-    let old = old.and_then(|rule| Pattern::of(&rule, start)).and_then(|old| old.first_day);
-    // Weeks begin on Monday where nothing is said, and old versions cannot say it.
-    pattern.first_day = match (pattern.first_day, old) {
-        (None, old) => old,
-        (Some(Weekday::Monday), None) => None,
-        (new, _) => new,
-    };
-    let rule = pattern.to_rule(start).to_string();
+    let old = old.and_then(|rule| event::pattern_of(task, &rule, start));
+    let unsaid = pattern.first_day.is_none();
+    if let Some(old) = &old {
+        event::complete(&mut pattern, old);
+    }
+    // Weeks begin on Monday where nothing is said.
+    if old.is_none_or(|old| old.first_day.is_none()) && !unsaid {
+        pattern.first_day = pattern.first_day.filter(|day| *day != Weekday::Monday);
+    }
+    let rule = pattern.to_rule(start);
+    event::keep_calendar_type(task, &pattern, &rule);
+    let rule = rule.to_string();
     if task.value_of("RRULE") != Some(rule.as_str()) {
         task.set(Property::new("RRULE", rule));
     }
     Ok(())
+}
+
+fn end_series(task: &mut Component) {
+    ["RRULE", UNTIL, event::CALENDAR_TYPE].iter().for_each(|name| task.remove(name));
+    OF_SERIES.iter().for_each(|(name, _)| task.remove(name));
 }
 
 #[cfg(test)]

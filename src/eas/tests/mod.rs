@@ -4,6 +4,7 @@
 mod drafts;
 mod faults;
 mod game;
+mod homes;
 mod idle;
 mod items;
 mod moves;

@@ -29,7 +29,8 @@ pub use slots::Slot;
 
 use crate::format::ical::{self, Component, DecodeError, Property};
 
-/// Longest text of one field; phones cut far below, and nobody writes more on purpose.
+/// Longest text of one field but the notes; phones cut far below, and nobody writes more on
+/// purpose. Notes are as long as the card may be: who shows a part of them has to say so.
 pub const FIELD_MAX: usize = 64 * 1024;
 
 /// Properties of one card. The longest real ones are groups with a line for each member.

@@ -6,6 +6,9 @@ use crate::format::ical::Property;
 /// Where children stand; the first is written.
 const CHILDREN: &[&str] = &["X-MS-CHILD", "X-EVOLUTION-CHILD", "X-CHILDREN", "X-CHILD"];
 
+/// People of one role that are read: MS-ASCNTC 2.2.2.23 lets a contact have 300 children.
+const PEOPLE_MAX: usize = 300;
+
 impl Card {
     /// The first of these people who has a name.
     pub(super) fn person(&self, names: &[&str], role: &str) -> Option<String> {
@@ -59,7 +62,7 @@ impl Card {
             named || related || labelled
         });
         let texts = found.map(|(at, property)| (at, property.to_text().trim().to_owned()));
-        texts.filter(|(_, name)| !name.is_empty()).take(ALIKE_MAX).collect()
+        texts.filter(|(_, name)| !name.is_empty()).take(PEOPLE_MAX).collect()
     }
 
     /// Of Apple's `X-ABRELATEDNAMES`.

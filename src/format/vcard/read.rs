@@ -40,7 +40,8 @@ impl Reading<'_> {
         if text.is_empty() {
             return None;
         }
-        Some(text.get(..text.floor_char_boundary(super::FIELD_MAX))?.to_owned())
+        let limit = if field == Field::Note { text.len() } else { super::FIELD_MAX };
+        Some(text.get(..text.floor_char_boundary(limit))?.to_owned())
     }
 }
 

@@ -13,11 +13,20 @@ use crate::eas::render::View;
 use crate::eas::version::Version;
 use crate::format::ical::{Component, Property, Series};
 use crate::format::wbxml::tags::air_sync_base as b;
-use crate::format::wbxml::{Element, Writer};
+use crate::format::wbxml::{Element, Tag, Writer};
 
 /// Files that one event may have.
 const FILES_MAX: usize = 100;
 const FILE: &str = "event";
+/// How a file is attached, where that is not as a file of its own (MS-ASAIRS 2.2.2.31).
+const METHOD: &str = "X-KONTOR-METHOD";
+
+/// What a body in HTML knows a file by (MS-ASAIRS 2.2.2.13, 2.2.2.14, 2.2.2.28).
+const BESIDE: [(Tag, &str); 3] = [
+    (b::CONTENT_ID, "X-KONTOR-CONTENT-ID"),
+    (b::CONTENT_LOCATION, "X-KONTOR-CONTENT-LOCATION"),
+    (b::IS_INLINE, "X-KONTOR-INLINE"),
+];
 
 /// A file that stands in an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,8 +147,13 @@ pub fn write_files(out: &mut Writer, event: &Component, uid: &str) {
         if let Some(id) = line.param("X-KONTOR-CLIENT-ID") {
             out.text(b::CLIENT_ID, id);
         }
-        out.number(b::METHOD, 1);
+        out.number(b::METHOD, line.param(METHOD).filter(|method| is_method(method)).unwrap_or("1"));
         out.number(b::ESTIMATED_DATA_SIZE, file.size);
+        for (tag, param) in BESIDE {
+            if let Some(text) = line.param(param) {
+                out.text(tag, text);
+            }
+        }
         out.close();
     }
     out.close();
@@ -177,6 +191,11 @@ pub(super) fn read(event: &mut Component, data: &Element, uid: &str, view: &View
     }
 }
 
+/// 5 is another message, 6 an object of a program.
+fn is_method(text: &str) -> bool {
+    matches!(text, "1" | "5" | "6")
+}
+
 fn added(file: &Element) -> Option<Property> {
     let content = file.child(b::CONTENT)?;
     let bytes = content.bytes();
@@ -195,5 +214,10 @@ fn added(file: &Element) -> Option<Property> {
     let mut line = Property::new("ATTACH", text).with("VALUE", "BINARY").with("ENCODING", "BASE64");
     line.set_param("FMTTYPE", kind);
     line.set_param("FILENAME", Some(name.unwrap_or("file")));
+    for (tag, param) in BESIDE {
+        line.set_param(param, file.text_of(tag).map(str::trim).filter(|text| !text.is_empty()));
+    }
+    let method = file.text_of(b::METHOD).map(str::trim);
+    line.set_param(METHOD, method.filter(|method| *method != "1" && is_method(method)));
     Some(line)
 }

@@ -10,34 +10,30 @@ use crate::eas::render::{Malformed, Supported, View};
 use crate::eas::version::Version;
 use crate::format::ical::{Component, Event, Property, Series, Time, Zones, override_at, same};
 use crate::format::wbxml::tags::{air_sync_base as b, calendar as c};
-use crate::format::wbxml::{Element, Writer};
+use crate::format::wbxml::{Element, Tag, Writer};
 
 /// What belongs to the series and not to an instance.
 const OF_THE_SERIES: &[&str] = &["RRULE", "RDATE", "EXDATE", "EXRULE", "X-KONTOR-CALENDAR-TYPE"];
 
-/// What an instance inherits as long as it says nothing of its own.
-const INHERITED: &[&str] = &[
-    "SUMMARY",
-    "LOCATION",
-    "GEO",
-    "X-KONTOR-PLACE",
-    "DESCRIPTION",
-    "X-ALT-DESC",
-    "CATEGORIES",
-    "CLASS",
-    "TRANSP",
-    "X-MICROSOFT-CDO-BUSYSTATUS",
-    "STATUS",
-    "X-KONTOR-MEETING-STATUS",
+/// What an instance inherits as long as it says nothing of its own: the elements that say it,
+/// and where that is kept.
+const INHERITED: &[(&[Tag], &[&str])] = &[
+    (&[c::SUBJECT], &["SUMMARY"]),
+    (&[c::LOCATION, b::LOCATION], &["LOCATION", "GEO", "X-KONTOR-PLACE"]),
+    (&[c::BODY, b::BODY], &["DESCRIPTION", "X-ALT-DESC"]),
+    (&[c::CATEGORIES], &["CATEGORIES"]),
+    (&[c::SENSITIVITY], &["CLASS"]),
+    (&[c::BUSY_STATUS], &["TRANSP", "X-MICROSOFT-CDO-BUSYSTATUS"]),
+    (&[c::MEETING_STATUS], &["STATUS", "X-KONTOR-MEETING-STATUS"]),
 ];
 
 /// The same for phones that can tell it of an instance, from 14.0 on.
-const INHERITED_LATER: &[&str] = &[
-    "ATTENDEE",
-    "X-MICROSOFT-CDO-REPLYTIME",
-    "X-KONTOR-RESPONSE-TYPE",
-    "X-MICROSOFT-ONLINEMEETINGCONFLINK",
-    "X-MICROSOFT-ONLINEMEETINGEXTERNALLINK",
+const INHERITED_LATER: &[(&[Tag], &[&str])] = &[
+    (&[c::ATTENDEES], &["ATTENDEE"]),
+    (&[c::APPOINTMENT_REPLY_TIME], &["X-MICROSOFT-CDO-REPLYTIME"]),
+    (&[c::RESPONSE_TYPE], &["X-KONTOR-RESPONSE-TYPE"]),
+    (&[c::ONLINE_MEETING_CONF_LINK], &["X-MICROSOFT-ONLINEMEETINGCONFLINK"]),
+    (&[c::ONLINE_MEETING_EXTERNAL_LINK], &["X-MICROSOFT-ONLINEMEETINGEXTERNALLINK"]),
 ];
 
 /// Writes Exceptions, if the series has any.
@@ -114,9 +110,9 @@ fn write_changed(out: &mut Writer, event: &Event<'_>, master: &Event<'_>, view: 
     if sensitivity(own) != sensitivity(whole) {
         out.number(c::SENSITIVITY, sensitivity(own));
     }
-    let (mine, theirs) = (busy(event.busy(), view.version), busy(master.busy(), view.version));
-    if mine != theirs {
-        out.number(c::BUSY_STATUS, mine);
+    // Also where the version has the same number for both: what is not said is inherited.
+    if event.busy() != master.busy() {
+        out.number(c::BUSY_STATUS, busy(event.busy(), view.version));
     }
     match event.reminder() {
         same if same == master.reminder() => {}
@@ -346,7 +342,7 @@ fn changed(
     let mut event = match old {
         Some(mut old) => {
             if whole {
-                inherit(&mut old, master, view);
+                inherit(&mut old, master, data, view);
             }
             old
         }
@@ -410,15 +406,21 @@ fn fresh(master: &Component, id: &Time, zones: &Zones) -> Component {
     event
 }
 
-/// Gives an instance what the series has now.
-fn inherit(event: &mut Component, master: &Component, view: &View<'_>) {
-    let own_alarm = |part: &Component| part.is("VALARM");
+/// Gives an instance what the series has now, but for what the phone says of it: that is read
+/// against what the instance had, which may be more than the phone's version can tell.
+fn inherit(event: &mut Component, master: &Component, data: &Element, view: &View<'_>) {
     let later = if view.version >= Version::V14_0 { INHERITED_LATER } else { &[] };
-    let inherited = |line: &&Property| INHERITED.iter().chain(later).any(|name| line.is(name));
+    let unsaid = |(tags, _): &&(&[Tag], &[&str])| tags.iter().all(|tag| !data.has(*tag));
+    let groups: Vec<_> = INHERITED.iter().chain(later).filter(unsaid).collect();
+    let inherited =
+        |line: &&Property| groups.iter().any(|(_, names)| names.iter().any(|name| line.is(name)));
     event.properties.retain(|line| !inherited(&line));
     event.properties.extend(master.properties.iter().filter(inherited).cloned());
-    event.components.retain(|part| !own_alarm(part));
-    event.components.extend(master.components.iter().filter(|part| own_alarm(part)).cloned());
+    if !data.has(c::REMINDER) {
+        let alarm = |part: &Component| part.is("VALARM");
+        event.components.retain(|part| !alarm(part));
+        event.components.extend(master.components.iter().filter(|part| alarm(part)).cloned());
+    }
 }
 
 /// An instance that takes place after all.

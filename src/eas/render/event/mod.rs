@@ -37,7 +37,10 @@ mod tests;
 pub use attachments::{
     Attachment, attachment, attachments, parse_reference, references, write_files,
 };
-pub use recurrence::{pattern, read_pattern, until_text, write_pattern};
+pub use recurrence::{
+    CALENDAR_TYPE, complete, keep_calendar_type, pattern, pattern_of, read_pattern, until_text,
+    write_pattern,
+};
 pub use time::{blob, compact, year_of, zone_for};
 pub use write::{busy, sensitivity};
 

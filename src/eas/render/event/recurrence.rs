@@ -1,6 +1,7 @@
 //! Recurrence (MS-ASCAL 2.2.2.35). The elements are those of [`Pattern`].
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 
 use super::time::{self, day_of, read_instant};
 use super::{Said, said};
@@ -15,19 +16,30 @@ use crate::format::wbxml::tags::calendar as c;
 use crate::format::wbxml::{Element, Writer};
 
 /// A number of MS-ASCAL 2.2.2.10 that has no RSCALE of its own.
-const CALENDAR_TYPE: &str = "X-KONTOR-CALENDAR-TYPE";
+pub const CALENDAR_TYPE: &str = "X-KONTOR-CALENDAR-TYPE";
 const GREGORIAN: u8 = 1;
 
 /// The pattern of an event's rule; `None` for single events and rules that Exchange has no
 /// words for. Those are shown as the first instance, and kept.
 pub fn pattern(event: &Event<'_>) -> Option<Pattern> {
-    let start = event.start()?;
-    let mut pattern = Pattern::of(&event.recurrence()?, start.at)?;
+    pattern_of(event.component, &event.recurrence()?, event.start()?.at)
+}
+
+/// The pattern of a rule of a component, an event or a task.
+pub fn pattern_of(component: &Component, rule: &Recurrence, start: DateTime) -> Option<Pattern> {
+    let mut pattern = Pattern::of(rule, start)?;
     if pattern.calendar_type == 0 {
-        let kept = event.component.value_of(CALENDAR_TYPE).and_then(|n| n.trim().parse().ok());
+        let kept = component.value_of(CALENDAR_TYPE).and_then(|n| n.trim().parse().ok());
         pattern.calendar_type = kept.filter(|n| *n <= 23).unwrap_or(GREGORIAN);
     }
     Some(pattern)
+}
+
+/// Keeps a calendar's number for which a rule has no words.
+pub fn keep_calendar_type(component: &mut Component, pattern: &Pattern, rule: &Recurrence) {
+    let number = (pattern.calendar_type > GREGORIAN && rule.other("RSCALE").is_none())
+        .then(|| pattern.calendar_type.to_string());
+    component.set_value(CALENDAR_TYPE, number.as_deref());
 }
 
 pub(super) fn write(out: &mut Writer, event: &Event<'_>, view: &View<'_>) {
@@ -150,16 +162,14 @@ pub(super) fn read(
         }
     }
     let rule = pattern.to_rule(start.at);
-    let number = (pattern.calendar_type > GREGORIAN && rule.other("RSCALE").is_none())
-        .then(|| pattern.calendar_type.to_string());
-    event.set_value(CALENDAR_TYPE, number.as_deref());
+    keep_calendar_type(event, &pattern, &rule);
     event.set(Property::new("RRULE", rule.to_string()));
     event.remove("RDATE");
     Ok(had)
 }
 
 /// What a phone's version cannot say is taken from before.
-fn complete(pattern: &mut Pattern, old: &Pattern) {
+pub fn complete(pattern: &mut Pattern, old: &Pattern) {
     if pattern.first_day.is_none() {
         pattern.first_day = old.first_day;
     }
