@@ -44,6 +44,8 @@ pub struct Draft {
     /// What the phone calls what it changes, and where that is.
     old: Option<(Uid, Uid)>,
     client_id: Option<String>,
+    /// What the phone says beside the content: flag, categories, and whether it is read.
+    marks: Element,
     new: New,
 }
 
@@ -141,8 +143,10 @@ pub async fn prepare(
     send: bool,
 ) -> Result<Draft, Refused> {
     let sender = outgoing::sender(session);
-    let draft =
-        |old, new| Ok(Draft { mailbox, sender, old, client_id: client_id.map(str::to_owned), new });
+    email::check(data, session.now())?;
+    let marks = marks(data);
+    let named = client_id.map(str::to_owned);
+    let draft = |old, new| Ok(Draft { mailbox, sender, old, client_id: named, marks, new });
     let found = current(&session.read(), sender, mailbox, of, client_id, session.now())?;
     let now = match found {
         Found::Sent => return draft(None, New::SentBefore),
@@ -248,7 +252,7 @@ async fn places(
 /// Puts a draft into its mailbox, in place of what it changes, or sends it. A refusal comes
 /// before anything is written.
 pub fn commit(tx: &mut Tx<'_>, draft: Draft) -> Result<Outcome, Refused> {
-    let Draft { mailbox, sender, old, client_id, new } = draft;
+    let Draft { mailbox, sender, old, client_id, marks: said, new } = draft;
     if let Some((_, at)) = old
         && tx.place(mailbox, at)?.is_none()
     {
@@ -286,6 +290,8 @@ pub fn commit(tx: &mut Tx<'_>, draft: Draft) -> Result<Outcome, Refused> {
             if let Some(marks) = marks {
                 tx.put_marks(mailbox, new.uid, &marks)?;
             }
+            // It was looked at before, so it is not refused now.
+            email::apply(tx, mailbox, new.uid, &said)?;
             if let Some(old) = old {
                 leave(tx, sender, mailbox, old, new.uid)?;
             }
@@ -294,6 +300,13 @@ pub fn commit(tx: &mut Tx<'_>, draft: Draft) -> Result<Outcome, Refused> {
             Ok(Outcome { uid: Some(new.uid), attachments })
         }
     }
+}
+
+/// The part of a draft's data that every message has.
+fn marks(data: &Element) -> Element {
+    let of_message = [e::READ, e::FLAG, e::CATEGORIES];
+    let some = data.children.iter().filter(|child| of_message.contains(&child.tag));
+    Element::with_children(data.tag, some.cloned().collect())
 }
 
 fn draft_flags(mut flags: Flags) -> FlagNames {

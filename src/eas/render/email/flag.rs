@@ -218,6 +218,14 @@ pub fn apply(tx: &mut Tx<'_>, mailbox: MailboxId, uid: Uid, data: &Element) -> d
     Ok(())
 }
 
+/// Whether [`apply`] would take what a phone says, for who has more to write with it.
+pub fn check(data: &Element, now: i64) -> domain::Result<()> {
+    data.text_of(e::READ).map(yes_or_no).transpose()?;
+    data.child(e::FLAG).map(|flag| read_flag(flag, now)).transpose()?;
+    data.child(e::CATEGORIES).map(read_categories).transpose()?;
+    Ok(())
+}
+
 #[derive(Default)]
 struct Change {
     add: Flags,

@@ -32,7 +32,7 @@ use crate::store::rows::mailbox::SpecialUse;
 use crate::store::{Message, Read, Snapshot};
 
 pub use attachments::{Attachment, attachment, parse as parse_reference, reference};
-pub use flag::{apply, instant, look};
+pub use flag::{apply, check, instant, look};
 pub use stub::stub;
 
 use tags::{air_sync_base as b, email as e, email2 as e2, find as f};

@@ -8,6 +8,7 @@
 
 mod calendar;
 mod contacts;
+mod mail;
 mod notes;
 mod tasks;
 
@@ -98,15 +99,11 @@ impl Class {
                     item.case.data.push(edit.clone());
                 }
                 let some: Vec<&Item> = some.iter().map(|item| &**item).collect();
+                // One of the first phone's version; of another where it is that one's own change.
                 let other = (writer + usize::from(writer == editor)) % self.versions.len();
-                for reader in [writer, other] {
-                    let reader = &mut fleet.readers[reader];
-                    if reader.version() == by {
-                        continue;
-                    }
-                    reader.pull(&folder).await;
-                    self.look(&some, reader, &format!("{from}, {by}"), &mut faults);
-                }
+                let reader = &mut fleet.readers[other];
+                reader.pull(&folder).await;
+                self.look(&some, reader, &format!("{from}, {by}"), &mut faults);
             }
         }
         none(faults);
@@ -180,7 +177,7 @@ fn body_of(version: Version, old: Tag, words: &str) -> Element {
 
 fn bodies() -> [String; 3] {
     let ugly = format!("{UGLY}\r\n\r\n \t{UGLY}\r\n--\r\n.x\r\nEND:VEVENT\r\n last");
-    ["One\r\ntwo".into(), ugly, "Zoë ".repeat(25_000) + "."]
+    ["One\r\ntwo".into(), ugly, "Zoë ".repeat(14_000) + "."]
 }
 
 /// Names in Categories: usual ones, one of odd characters, and as many as there may be.

@@ -138,3 +138,33 @@ fn an_instance_without_the_reminder_of_its_series() {
         assert_eq!(reminder(&View { trips_over_empty: true, ..*view }), None);
     });
 }
+
+/// A phone that shows plain text sends back what it was shown of an instance, and what it cannot
+/// tell stays: the HTML, and the rest of a text of which it has a part.
+#[test]
+fn the_notes_of_one_survive_a_phone_that_shows_a_part_of_them() {
+    let html = "<p>One &amp; <b>two</b></p>";
+    let notes = of(b::BODY, vec![el(b::TYPE, "2"), el(b::DATA, html)]);
+    let text = change(&daily(), "20260603T120000Z", Some(&data(vec![notes])));
+    let body = BodyPreference { kind: 1, truncation_size: Some(4), ..Default::default() };
+    for options in [Options::default(), Options { bodies: vec![body], ..Options::default() }] {
+        let (zone, owner) = (zone("Europe/Berlin"), Owner::default());
+        let view = View {
+            version: Version::V14_1,
+            options: &options,
+            zone: &zone,
+            owner: &owner,
+            now: NOW,
+            bounds: Default::default(),
+            trips_over_empty: false,
+        };
+        let mut echo = shown(&text, &view);
+        assert!(exceptions(&echo)[0].has(b::BODY));
+        echo.children.retain(|each| each.tag != c::REMINDER);
+        echo.children.push(el(c::REMINDER, "20"));
+        let again = update(&text, &echo, &view, &Supported::Everything).unwrap().text;
+        let kept = with_bodies(Version::V16_1, &[2], |view| shown(&again, view));
+        let kept = exceptions(&kept)[0].child(b::BODY).unwrap();
+        assert_eq!(kept.text_of(b::DATA).map(str::trim), Some(html), "{again}");
+    }
+}
