@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -22,6 +23,11 @@ const GROUP_OPERATIONS: usize = 512;
 const GROUP_BYTES: usize = 8 << 20;
 /// Rows in a group at most.
 const GROUP_ROWS: usize = 50_000;
+/// How long a group waits for an operation of somebody whom the last group answered and who
+/// will mostly have something more: a sync for two costs little more than a sync for one.
+const NEXT_OF_MANY: Duration = Duration::from_micros(100);
+/// How long it waits for all of them at most, whatever the last sync took.
+const ALL_OF_MANY: Duration = Duration::from_millis(1);
 /// Operations that may wait before submitters do.
 const QUEUE: usize = 4_096;
 
@@ -157,7 +163,9 @@ fn work(
     hub: &Hub,
     clock: &Clock,
 ) {
+    let mut last = Last::default();
     while let Ok(first) = operations.recv() {
+        let patience = last.patience();
         let mut group = Group::new(engine.view(), clock.now());
         let mut ran = Vec::new();
         let mut next = Some(first);
@@ -167,19 +175,42 @@ fn work(
             let full = ran.len() >= GROUP_OPERATIONS
                 || group.body_bytes >= GROUP_BYTES
                 || group.rows.len() >= GROUP_ROWS;
-            next = if full { None } else { operations.try_recv().ok() };
+            next = match full {
+                true => None,
+                false => operations.try_recv().ok().or_else(|| {
+                    let missing = ran.len() < last.operations && Instant::now() < patience;
+                    missing.then(|| operations.recv_timeout(NEXT_OF_MANY).ok()).flatten()
+                }),
+            };
         }
         let changed: Vec<_> = group.changed.into_iter().collect();
+        let began = Instant::now();
         let committed = if group.rows.is_empty() && group.bodies.is_empty() {
             Ok(())
         } else {
             let rows = group.rows.into_iter().collect();
             engine.commit(Batch { rows, bodies: group.bodies }).map_err(Error::from)
         };
+        last = Last { operations: ran.len(), commit: began.elapsed() };
         match &committed {
             Ok(()) => hub.announce(&changed),
             Err(error) => tracing::error!(%error, operations = ran.len(), "commit failed"),
         }
-        ran.into_iter().for_each(|operation| operation.answer(&committed));
+        // The last one first: who pipelined several waits for the first, and then finds all.
+        ran.into_iter().rev().for_each(|operation| operation.answer(&committed));
+    }
+}
+
+/// What the last group was like.
+#[derive(Default)]
+struct Last {
+    operations: usize,
+    commit: Duration,
+}
+
+impl Last {
+    /// Until when a group that begins now may wait for more.
+    fn patience(&self) -> Instant {
+        Instant::now() + self.commit.min(ALL_OF_MANY)
     }
 }

@@ -84,7 +84,11 @@ fn add_all(
     }
 }
 
-/// Computes the cold records; a long command's on a thread of its own.
+/// Bytes of messages whose cold records are computed where the command is run; more are computed
+/// on threads of their own, so that other sessions go on.
+const AT_ONCE: u64 = 262_144;
+
+/// Computes the cold records.
 pub(super) async fn arrivals(
     session: &mut Session,
     messages: Vec<AppendMessage>,
@@ -95,25 +99,46 @@ pub(super) async fn arrivals(
         let received = message.date.map(|date| Received::zoned(date.at, date.offset_minutes));
         sources.push((source, flag_names(&message.flags), received));
     }
-    let bytes: u64 = sources.iter().map(|(source, ..)| source.len()).sum();
-    let store = session.store().clone();
-    let prepare = move || {
-        let each = sources.into_iter().map(|(source, flags, received)| {
-            let prepared = match source {
-                Whole::Bytes(raw) => Prepared::new(b"", raw),
-                Whole::Spooled(at) => Prepared::spooled(&store, b"", at)?,
-            };
-            Ok(Arrival { prepared, flags, received })
-        });
-        each.collect::<domain::Result<Vec<_>>>()
-    };
-    let arrivals = match bytes {
-        ..=262_144 => prepare(),
-        _ => tokio::task::spawn_blocking(prepare)
-            .await
-            .map_err(|_| Reply::no("The server has a problem").with(Code::ServerBug))?,
-    };
-    Ok(arrivals?)
+    let mut rest: u64 = sources.iter().map(|(source, ..)| source.len()).sum();
+    if rest <= AT_ONCE {
+        return Ok(prepare(session.store(), sources)?);
+    }
+    // In one part for each core, of about as many bytes.
+    let share = rest.div_ceil(std::thread::available_parallelism().map_or(1, |n| n.get() as u64));
+    let mut parts = Vec::new();
+    let mut sources = sources.into_iter().peekable();
+    while sources.peek().is_some() {
+        let part_ends = rest.saturating_sub(share);
+        let part: Vec<_> = std::iter::from_fn(|| {
+            let next = sources.next_if(|_| rest > part_ends)?;
+            rest -= next.0.len();
+            Some(next)
+        })
+        .collect();
+        let store = session.store().clone();
+        parts.push(tokio::task::spawn_blocking(move || prepare(&store, part)));
+    }
+    let mut arrivals = Vec::new();
+    for part in parts {
+        let prepared =
+            part.await.map_err(|_| Reply::no("The server has a problem").with(Code::ServerBug))?;
+        arrivals.extend(prepared?);
+    }
+    Ok(arrivals)
+}
+
+fn prepare(
+    store: &Store,
+    sources: Vec<(Whole, FlagNames, Option<Received>)>,
+) -> domain::Result<Vec<Arrival>> {
+    let each = sources.into_iter().map(|(source, flags, received)| {
+        let prepared = match source {
+            Whole::Bytes(raw) => Prepared::new(b"", raw),
+            Whole::Spooled(at) => Prepared::spooled(store, b"", at)?,
+        };
+        Ok(Arrival { prepared, flags, received })
+    });
+    each.collect()
 }
 
 /// A message's bytes, together or in the spool.

@@ -45,6 +45,9 @@ pub(super) trait DiskFile: Debug + Send + Sync {
     fn read_into(&self, offset: u64, len: usize, out: &mut Vec<u8>) -> io::Result<()>;
     /// Writes the parts one behind the other from `offset`.
     fn write_at(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()>;
+    /// Asks the file system to set blocks aside for what will be written at `offset`, so that a
+    /// sync need not write down where they are. The file's length stays; it is a hint only.
+    fn reserve(&self, offset: u64, len: u64) -> io::Result<()>;
     /// Makes everything written before durable, with what is needed to find it again.
     fn sync_data(&self) -> io::Result<()>;
     /// A range of the file as memory. What the range holds must not change any more.
@@ -221,6 +224,14 @@ impl DiskFile for RealFile {
         Ok(())
     }
 
+    fn reserve(&self, offset: u64, len: u64) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        rustix::fs::fallocate(&self.file, rustix::fs::FallocateFlags::KEEP_SIZE, offset, len)?;
+        #[cfg(not(target_os = "linux"))]
+        let _ = (offset, len);
+        Ok(())
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.file.sync_data()
     }
@@ -251,6 +262,8 @@ mod tests {
         file.write_at(5, &parts).unwrap();
         file.sync_data().unwrap();
         disk.sync_dir("segments").unwrap();
+        // Not every file system sets blocks aside; none makes the file longer for it.
+        let _ = file.reserve(4505, 1 << 20);
         assert_eq!(file.len().unwrap(), 5 + 4500);
 
         let mut out = b"before".to_vec();

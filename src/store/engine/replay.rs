@@ -38,7 +38,7 @@ pub(super) fn replay(
             Some(mut walk) => {
                 replay_segment(&segments, &mut walk, last, &mut end, row)?;
                 let Walk { file, at: len, salt, .. } = walk;
-                active = Some(Active { number, file, len, salt });
+                active = Some(Active { number, file, len, salt, reserved: len });
             }
             // Its creation was not finished, so nothing in it was acknowledged.
             None if last && end.offset == SEGMENT_HEADER => {

@@ -420,6 +420,10 @@ impl DiskFile for SimulatedFile {
         done
     }
 
+    fn reserve(&self, _offset: u64, _len: u64) -> io::Result<()> {
+        Ok(())
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         let mut world = self.disk.world();
         let counted = world.count();
