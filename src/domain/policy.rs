@@ -43,11 +43,13 @@ pub enum SettingKind {
     Number(i64, i64),
     /// The same, or nothing.
     NumberOrNone(i64, i64),
+    /// One of these numbers.
+    OneOf(&'static [i64]),
     /// Texts, each in an element of this name, with commas between them.
     List(Tag),
 }
 
-use SettingKind::{List, Number, NumberOrNone, Switch};
+use SettingKind::{List, Number, NumberOrNone, OneOf, Switch};
 
 /// Every setting, in the order of the schema (MS-ASPROV 6.1).
 #[rustfmt::skip]
@@ -77,7 +79,7 @@ pub const SETTINGS: [Setting; 42] = [
     setting("AllowIrDA", p::ALLOW_IRDA, Switch, "1", 121, "infrared may be used"),
     setting("RequireManualSyncWhenRoaming", p::REQUIRE_MANUAL_SYNC_WHEN_ROAMING, Switch, "0", 121, "abroad the phone syncs only by hand"),
     setting("AllowDesktopSync", p::ALLOW_DESKTOP_SYNC, Switch, "1", 121, "the phone may sync with a computer"),
-    setting("MaxCalendarAgeFilter", p::MAX_CALENDAR_AGE_FILTER, Number(0, 7), "0", 121, "past events: 0 all, 4 two weeks, 5 a month, 6 three, 7 six"),
+    setting("MaxCalendarAgeFilter", p::MAX_CALENDAR_AGE_FILTER, OneOf(&[0, 4, 5, 6, 7]), "0", 121, "past events: 0 all, 4 two weeks, 5 a month, 6 three, 7 six"),
     setting("AllowHTMLEmail", p::ALLOW_HTML_EMAIL, Switch, "1", 121, "mail may be shown with its layout"),
     setting("MaxEmailAgeFilter", p::MAX_EMAIL_AGE_FILTER, Number(0, 5), "0", 121, "mail: 0 all, 1 a day, 2 three days, 3 a week, 4 two, 5 a month"),
     setting("MaxEmailBodyTruncationSize", p::MAX_EMAIL_BODY_TRUNCATION_SIZE, Number(-1, i32::MAX as i64), "-1", 121, "KiB of a plain body at most; -1 all"),
@@ -136,6 +138,12 @@ impl Setting {
                 number
                     .map(|number| number.to_string())
                     .ok_or_else(|| wrong(format!("a number from {least} to {most}")))
+            }
+            OneOf(numbers) => {
+                let number = value.parse::<i64>().ok().filter(|n| numbers.contains(n));
+                number.map(|number| number.to_string()).ok_or_else(|| {
+                    wrong(format!("{value} is none of its values, {}", self.meaning))
+                })
             }
             List(_) => {
                 let entries: Vec<&str> = Self::entries(value).collect();
@@ -391,6 +399,14 @@ mod tests {
             [("AllowCamera", "2"), ("MinDevicePasswordLength", "17"), ("AllowBluetooth", "")]
         {
             assert!(checked(name, value).is_err(), "{name} {value}");
+        }
+        // MS-ASPROV 2.2.2.32 has no windows of days for calendars.
+        for value in ["0", "4", "5", "6", "7"] {
+            assert_eq!(checked("MaxCalendarAgeFilter", value).unwrap(), value);
+        }
+        for value in ["1", "2", "3", "8", "-1", "", "week"] {
+            let error = checked("MaxCalendarAgeFilter", value).unwrap_err().to_string();
+            assert!(error.contains("4 two weeks, 5 a month"), "{error}");
         }
     }
 }

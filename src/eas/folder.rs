@@ -39,6 +39,19 @@ pub enum Content {
 }
 
 impl Content {
+    /// Whether this content has such a window (MS-ASCMD 2.2.3.68.2): calendars none of less than
+    /// two weeks, mail none of unfinished tasks. What is plain in its meaning is taken although
+    /// Exchange refuses it: mail of half a year, tasks by their age (which get all of them).
+    pub fn takes_filter(self, filter: u8) -> bool {
+        match self {
+            Self::Mail | Self::Drafts => filter <= 7,
+            Self::Items(CollectionKind::Calendar) => filter == 0 || (4..=7).contains(&filter),
+            Self::Items(CollectionKind::Tasks) => filter <= 8,
+            // Not looked at.
+            Self::Items(_) | Self::Outbox => true,
+        }
+    }
+
     /// A `FilterType` as far back as the policy lets a device see (MS-ASPROV 2.2.2.32, 2.2.2.33).
     pub fn filter_within(self, filter: u8, bounds: &Bounds) -> u8 {
         match self {

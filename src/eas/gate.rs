@@ -114,17 +114,22 @@ pub fn admit(mut session: Box<Session>, command: Command) -> Result<Box<Session>
     let admission = session.front.memory.admission(&session.read())?;
     check(&session, &session.device, &admission, command)?;
     session.quarantined = session.device.access == Access::Quarantined;
-    if let Some(head) = admission.policy_of(session.account.id) {
-        let policy = policy::find(&session.read(), &head.name)?;
-        session.bounds = policy.map(|policy| Bounds::of(&policy)).unwrap_or_default();
-    }
+    session.bounds = bounds(&session, &session.read(), &admission)?;
     Ok(session)
 }
 
+/// What the server itself sees to of the policy that an account has.
+fn bounds(session: &Session, read: &impl Read, admission: &Admission) -> Result<Bounds, Failure> {
+    let Some(head) = admission.policy_of(session.account.id) else { return Ok(Bounds::default()) };
+    let policy = policy::find(read, &head.name)?;
+    Ok(policy.map(|policy| Bounds::of(&policy)).unwrap_or_default())
+}
+
 /// Looks once more at the device of a request that waits, when something has happened in its
-/// account: whoever blocks, wipes, approves or resets a device ends its waiting with this. The
-/// failure is the request's answer.
-pub fn recheck(session: &Session, command: Command) -> Result<(), Failure> {
+/// account: whoever blocks, wipes, approves or resets a device, or changes the policy that it
+/// obeys, ends its waiting with this. The failure is the request's answer; otherwise it goes on
+/// within the bounds that are returned, which hold also for a phone that knows of no policies.
+pub fn recheck(session: &Session, command: Command) -> Result<Bounds, Failure> {
     let read = session.read();
     let device = device::find(&read, session.account.id, &session.query.device_id)?;
     let Some(device) = device else { return Err(Failure::LogIn) };
@@ -134,7 +139,7 @@ pub fn recheck(session: &Session, command: Command) -> Result<(), Failure> {
         let ask = if command == Command::Ping { PING_FOLDERS } else { SYNC_FOLDERS };
         return Err(Failure::Status(ask));
     }
-    Ok(())
+    bounds(session, &read, &admission)
 }
 
 /// What stands against a request.

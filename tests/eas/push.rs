@@ -151,6 +151,63 @@ fn a_new_folder_sends_a_waiting_phone_to_folder_sync() {
     assert!(waiting.is_silent(QUIET));
 }
 
+/// An administrator who narrows how far back mail goes need not wait for a heartbeat: neither
+/// for a phone that obeys policies nor for one that has never heard of any.
+#[test]
+fn a_narrower_policy_ends_the_waiting_at_once() {
+    let server = Server::start_new();
+    let account = server.account();
+    server.deliver(&account, &message("Today", "x"));
+    let old = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(5 * 24);
+    let old = old.strftime("%d-%b-%Y %H:%M:%S +0000");
+    let mut imap = server.imap(&account);
+    imap.with_literal(&format!("APPEND INBOX \"{old}\" "), &message("Last week", "x"), "");
+    let narrow = |days: u8| {
+        let asked = format!("MaxEmailAgeFilter={days}");
+        server.cli(&["policy", "set", "field", &asked, "--allow-non-provisionable", "yes"]);
+        Instant::now()
+    };
+    narrow(0);
+    server.cli(&["policy", "assign", "field"]);
+    let mut obeys = Phone::quick(&server, &ANDROID, &account);
+    obeys.provision();
+    let mut pings = Phone::quick(&server, &IPHONE, &account).named("P");
+    let mut syncs = Phone::quick(&server, &IPHONE, &account).named("S");
+    for phone in [&mut pings, &mut syncs] {
+        phone.knows_policies = false;
+    }
+    for phone in [&mut obeys, &mut pings, &mut syncs] {
+        phone.folder_sync();
+        let inbox = phone.folder(2);
+        phone.settle(&[&inbox]);
+        assert_eq!(phone.held[&inbox].items.len(), 2, "{}", phone.device);
+    }
+    let inbox = pings.folder(2);
+    let mut held = obeys.start_ping(&[&inbox], 480);
+    let mut ping = pings.start_ping(&[&inbox], 480);
+    let mut request = syncs.sync_request(&[&inbox]);
+    request.children.push(text(t::HEARTBEAT_INTERVAL, 600));
+    let mut sync = syncs.send("Sync", &wbxml::encode(&request)).expect("sent");
+    for waiting in [&mut held, &mut ping, &mut sync] {
+        assert!(waiting.is_silent(QUIET), "there is nothing");
+    }
+    let decided = narrow(2);
+    let reply = obeys.answer("Ping", held, SOON).expect("an answer soon");
+    assert_eq!(reply.at(&[ping::STATUS]), Some("143"), "{reply:?}");
+    assert_eq!(woken(&mut pings, ping), ("2".to_owned(), vec![inbox.clone()]));
+    let reply = syncs.answer("Sync", sync, SOON).expect("an answer soon");
+    assert_eq!(syncs.take(&reply), Ok(true));
+    assert!(decided.elapsed() < Duration::from_secs(1), "{:?}", decided.elapsed());
+    pings.settle(&[&inbox]);
+    for phone in [&pings, &syncs] {
+        assert_eq!(phone.held[&inbox].items.len(), 1, "{}", phone.device);
+    }
+    // Narrowed once more, and nothing that the phone has goes by it: no false alarm.
+    let mut quiet = pings.start_ping(&[&inbox], 480);
+    narrow(1);
+    assert!(quiet.is_silent(QUIET), "woken for nothing");
+}
+
 /// Each waiting phone is a connection; those that hang up are gone at once.
 #[test]
 fn who_hangs_up_is_noticed() {

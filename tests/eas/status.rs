@@ -8,7 +8,7 @@ use kontor::format::wbxml::{Element, Tag};
 
 use super::contact;
 use crate::support::eas::model::{ANDROID, IPHONE, Model, VERSIONS, WINDOWS_MOBILE_6};
-use crate::support::eas::{Phone, empty, mark_read, text, tree};
+use crate::support::eas::{Phone, delete, empty, mark_read, text, tree};
 use crate::support::http::Http;
 use crate::support::{Server, message};
 
@@ -102,6 +102,83 @@ fn of_sync() {
     use kontor::format::wbxml::tags::contacts as c;
     let title = phone.held[&contacts].items[&id].text_of(c::JOB_TITLE);
     assert_eq!(title, Some("Architect"));
+}
+
+/// A Delete takes precedence over a change, on either side (MS-ASCMD 2.2.3.34).
+#[test]
+fn of_a_delete_that_meets_a_change() {
+    use kontor::format::wbxml::tags::contacts as c;
+    let mut phone = phone(&ANDROID);
+    let contacts = phone.folder(9);
+    phone.settle(&[&contacts]);
+    phone.change(&contacts, vec![contact("1", "Anna"), contact("2", "Ben")]);
+    let mut other = Phone::new(Server::shared(), &IPHONE, &phone.account.clone());
+    other.folder_sync();
+    other.settle(&[&contacts]);
+    let ids: Vec<String> = phone.held[&contacts].items.keys().cloned().collect();
+    let (first, second) = (ids[0].as_str(), ids[1].as_str());
+    let change = |id: &str| {
+        let data = [text(c::FIRST_NAME, "New"), text(c::JOB_TITLE, "Architect")];
+        tree(t::CHANGE, [text(t::SERVER_ID, id), tree(t::APPLICATION_DATA, data)])
+    };
+    let drop_one = |phone: &mut Phone, id: &str| {
+        let held = phone.held.get_mut(&contacts).expect("contacts");
+        held.items.remove(id);
+        held.dropped.insert(id.to_owned());
+        phone.change(&contacts, vec![delete(id)])
+    };
+    // Changed there, deleted here: it is gone everywhere, and that is no failure.
+    other.change(&contacts, vec![change(first)]);
+    let answer = drop_one(&mut phone, first);
+    assert!(!answer.has(t::RESPONSES), "{answer}");
+    // Deleted there, changed here: there is nothing to change any more.
+    drop_one(&mut other, second);
+    let answer = phone.change(&contacts, vec![change(second)]);
+    let failed = answer.child(t::RESPONSES).and_then(|all| all.child(t::CHANGE)).expect("one");
+    assert_eq!(failed.text_of(t::STATUS), Some("8"), "{answer}");
+    for each in [&mut phone, &mut other] {
+        each.settle(&[&contacts]);
+        assert_eq!(each.held[&contacts].items.len(), 0);
+    }
+}
+
+/// What a folder cannot be asked is said of this folder alone.
+#[test]
+fn of_what_does_not_suit_a_folder() {
+    use kontor::format::wbxml::tags::notes as n;
+    let mut phone = phone(&ANDROID);
+    let listing = |folder: &str| {
+        let list = tree(t::SUPPORTED, [empty(n::SUBJECT)]);
+        tree(t::COLLECTION, [text(t::SYNC_KEY, 0), text(t::COLLECTION_ID, folder), list])
+    };
+    let statuses = |phone: &mut Phone, collections: Vec<Element>| {
+        let reply = phone.call("Sync", &sync(collections, Vec::new()));
+        let all = reply.root().child(t::COLLECTIONS).expect("collections").children.clone();
+        let of = |each: &Element| each.text_of(t::STATUS).unwrap_or_default().to_owned();
+        all.iter().map(of).collect::<Vec<_>>()
+    };
+    // MS-ASNOTE 3.2.5.3. The other folders begin.
+    let folders = [10, 9, 8, 2].map(|kind| phone.folder(kind));
+    let all = folders.iter().map(|folder| listing(folder)).collect();
+    assert_eq!(statuses(&mut phone, all), ["4", "1", "1", "1"]);
+    // MS-ASCMD 2.2.3.68.2: a calendar has no window of days.
+    let (inbox, calendar) = (phone.folder(2), phone.folder(8));
+    phone.settle(&[&inbox, &calendar]);
+    let windows = [("0", 1), ("1", 4), ("3", 4), ("4", 1), ("7", 1), ("8", 4), ("9", 4)];
+    for (filter, wanted) in windows {
+        let key = phone.held[&calendar].key.clone();
+        let mut asked = collection(&key, &calendar);
+        asked.children.push(tree(t::OPTIONS, [text(t::FILTER_TYPE, filter)]));
+        let reply = phone.call("Sync", &sync(vec![asked], Vec::new()));
+        // Nothing to say is an empty answer.
+        let way = [t::COLLECTIONS, t::COLLECTION, t::STATUS];
+        let status = reply.at(&way).unwrap_or("1").to_owned();
+        assert_eq!(status, wanted.to_string(), "{filter}");
+    }
+    let key = phone.held[&inbox].key.clone();
+    let mut asked = collection(&key, &inbox);
+    asked.children.push(tree(t::OPTIONS, [text(t::FILTER_TYPE, 8)]));
+    assert_eq!(statuses(&mut phone, vec![asked]), ["4"]);
 }
 
 #[test]

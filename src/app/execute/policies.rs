@@ -111,6 +111,10 @@ fn explained(setting: &Setting) -> SettingLine {
         SettingKind::Switch => "yes, no (no)".into(),
         SettingKind::Number(least, most) => format!("{least} to {most} ({})", setting.default),
         SettingKind::NumberOrNone(least, most) => format!("{least} to {most}, none (none)"),
+        SettingKind::OneOf(numbers) => {
+            let numbers: Vec<_> = numbers.iter().map(i64::to_string).collect();
+            format!("{} ({})", numbers.join(", "), setting.default)
+        }
         SettingKind::List(_) => "texts with commas".into(),
     };
     SettingLine { name: setting.name.into(), value: values, meaning: setting.meaning.into() }

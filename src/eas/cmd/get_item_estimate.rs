@@ -2,7 +2,7 @@
 
 use crate::domain;
 use crate::eas::answer::{Answer, Failure, common};
-use crate::eas::folder::{self, Content};
+use crate::eas::folder;
 use crate::eas::ids;
 use crate::eas::render::Options;
 use crate::eas::session::Session;
@@ -94,10 +94,11 @@ fn count(
             options
         }
     };
-    if content == Content::Items(crate::store::rows::collection::CollectionKind::Calendar)
-        && (1..=3).contains(&options.filter)
-    {
-        return Err(Failure::Common(common::SERVER_ERROR));
+    // MS-ASCMD 2.2.3.68.1.
+    match content.takes_filter(options.filter) {
+        true => {}
+        false if options.filter > 8 => return Err(Failure::Common(common::INVALID_XML)),
+        false => return Err(Failure::Common(common::SERVER_ERROR)),
     }
     options.filter = content.filter_within(options.filter, &session.bounds);
     let cutoff = state::cutoff(content, options.filter, session.now());

@@ -13,11 +13,13 @@ use crate::eas::answer::{Answer, Failure};
 use crate::eas::cmd::sync::{News, WAIT_MAX, WAIT_MIN, news, still_admitted};
 use crate::eas::folder::{self, Content};
 use crate::eas::gate;
+use crate::eas::render::Options;
 use crate::eas::session::Session;
+use crate::eas::state;
 use crate::eas::version::Command;
 use crate::eas::waiting::PerDevice;
 use crate::format::wbxml::{Element, Writer, tags::ping as t};
-use crate::store::rows::sync::{SyncHeader, SyncId};
+use crate::store::rows::sync::{SyncHeader, SyncId, SyncState};
 use crate::store::{Read, Snapshot};
 
 /// Statuses (MS-ASCMD 2.2.3.177.11).
@@ -76,7 +78,11 @@ pub(super) async fn run(mut session: Box<Session>) -> Result<Answer, Failure> {
         if !woken || still_admitted(&session).is_err() {
             return Ok(answer(EXPIRED, &[]).into());
         }
-        gate::recheck(&session, Command::Ping)?;
+        let bounds = gate::recheck(&session, Command::Ping)?;
+        if bounds != session.bounds {
+            session.bounds = bounds;
+            folders.iter_mut().for_each(|folder| folder.quiet = ModSeq(0));
+        }
     }
 }
 
@@ -98,21 +104,21 @@ fn look(session: &Session, folders: &mut [Folder]) -> Result<Option<Writer>, Fai
     }
     let mut changed = Vec::new();
     for folder in folders {
-        if has_news(&read, device, folder)? {
+        if has_news(session, &read, folder)? {
             changed.push(folder.id.as_str());
         }
     }
     Ok((!changed.is_empty()).then(|| answer(CHANGES, &changed)))
 }
 
-fn has_news(read: &Snapshot, device: u32, folder: &mut Folder) -> Result<bool, Failure> {
+fn has_news(session: &Session, read: &Snapshot, folder: &mut Folder) -> Result<bool, Failure> {
     let modseq = match folder.content {
         Content::Mail | Content::Drafts => read.mailbox(folder.collection)?.map(|row| row.modseq),
         Content::Items(_) => read.collection(folder.collection)?.map(|row| row.modseq),
         Content::Outbox => return Ok(false),
     };
     let Some(modseq) = modseq.filter(|modseq| *modseq > folder.quiet) else { return Ok(false) };
-    let sync = SyncId { collection: folder.collection, device };
+    let sync = SyncId { collection: folder.collection, device: session.device.number };
     // A folder that was never synced cannot be told about.
     let Some(newest) = sync.newest(read)? else { return Ok(false) };
     let held = match newest.rivalled {
@@ -121,12 +127,36 @@ fn has_news(read: &Snapshot, device: u32, folder: &mut Folder) -> Result<bool, F
         true => sync.headers(read)?.into_iter().filter(SyncHeader::is_last).collect(),
     };
     for header in held {
+        if is_bounded_anew(session, read, sync, folder.content, &header)? {
+            return Ok(true);
+        }
         if let News::Some | News::Stale = news(read, sync, folder.content, header)? {
             return Ok(true);
         }
     }
     folder.quiet = modseq;
     Ok(false)
+}
+
+/// Whether the policy has moved the bounds of what the device may see, so that its next Sync
+/// takes something away or brings something.
+fn is_bounded_anew(
+    session: &Session,
+    read: &Snapshot,
+    sync: SyncId,
+    content: Content,
+    header: &SyncHeader,
+) -> Result<bool, Failure> {
+    let asked = Options::decode(&header.options)?.filter;
+    let filter = content.filter_within(asked, &session.bounds);
+    if header.fresh || filter == header.filter {
+        return Ok(false);
+    }
+    let cutoff = state::cutoff(content, filter, session.now());
+    let choice = state::choose(session.store(), sync.collection, content, cutoff)?;
+    let mut state = SyncState { header: header.clone(), sets: sync.sets(read, header)? };
+    state::take_choice(&mut state, &choice, filter, cutoff);
+    Ok(state.sets.pending())
 }
 
 /// Reads the request; what it leaves out is as it was the last time.

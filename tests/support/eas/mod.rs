@@ -123,6 +123,8 @@ pub struct Phone {
     /// As the query has it.
     pub device: String,
     pub policy_key: u32,
+    /// Whether its requests carry a policy key.
+    pub knows_policies: bool,
     /// `FilterType` of mail and of calendars; the model's at first.
     pub filter: (u8, u8),
     pub folder_key: String,
@@ -149,6 +151,7 @@ impl Phone {
             http: None,
             device: format!("{}{number:012X}", model.id),
             policy_key: 0,
+            knows_policies: true,
             filter: model.filter,
             folder_key: "0".to_owned(),
             folders: BTreeMap::new(),
@@ -238,7 +241,9 @@ impl Phone {
         let mut headers = vec![("Authorization", basic.as_str()), ("User-Agent", self.model.agent)];
         if !self.model.base64 {
             headers.push(("MS-ASProtocolVersion", self.model.version));
-            headers.push(("X-MS-PolicyKey", &key));
+            if self.knows_policies {
+                headers.push(("X-MS-PolicyKey", &key));
+            }
         }
         if self.model.gzip {
             headers.push(("Accept-Encoding", "gzip"));

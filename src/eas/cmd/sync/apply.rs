@@ -351,6 +351,10 @@ impl Run<'_, '_> {
         if self.applied.removed.contains(&uid.0) {
             return Ok(());
         }
+        // Where others have changed it meanwhile, the Delete takes precedence, whatever the
+        // device says of conflicts (MS-ASCMD 2.2.3.34); so it does where they deleted and the
+        // device changed: that hears 8.
+        //
         // Somebody was quicker: it is as the device wants it, and it need not hear of it.
         if instance.is_none() && self.state.sets.removals.contains(uid.0) {
             state::forget_item(self.state, uid.0);

@@ -68,7 +68,7 @@ pub(super) async fn run(mut session: Box<Session>) -> Result<Answer, Failure> {
         if !woken || still_admitted(&session).is_err() {
             return Box::pin(finish(&session, &request, told)).await;
         }
-        gate::recheck(&session, Command::Sync)?;
+        session.bounds = gate::recheck(&session, Command::Sync)?;
     }
 }
 
@@ -220,6 +220,9 @@ fn look(session: &Session, read: &Snapshot, wanted: &Wanted) -> Result<Look, Fai
         return Ok(Look::Status(step::HIERARCHY_CHANGED));
     };
     let Some(key) = wanted.key else { return Ok(Look::Status(step::BAD_KEY)) };
+    if !wanted.suits(content) {
+        return Ok(Look::Status(step::PROTOCOL_ERROR));
+    }
     let step = |choice| {
         Ok(Look::Step(Box::new(Step {
             wanted: wanted.clone(),

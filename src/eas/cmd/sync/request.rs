@@ -9,6 +9,7 @@ use crate::eas::state;
 use crate::eas::version::Version;
 use crate::format::wbxml::{Element, tags::air_sync as t};
 use crate::store::Read;
+use crate::store::rows::collection::CollectionKind;
 
 /// Collections in one request; far more than any phone has folders.
 const COLLECTIONS_MAX: usize = 1_000;
@@ -186,6 +187,18 @@ impl Wanted {
             supported,
             commands,
         })
+    }
+
+    /// Whether a folder of this content can be asked so. If not, the phone hears of a protocol
+    /// error in this folder, and the others go on.
+    pub fn suits(&self, content: Content) -> bool {
+        // Notes have nothing that could be left out (MS-ASNOTE 3.2.5.3). Of mail and tasks nothing
+        // of the kind is said; there the list has no effect, as it has none behind the first key
+        // (MS-ASCMD 2.2.3.179).
+        let notes = content == Content::Items(CollectionKind::Notes);
+        let lists = self.key == Some(0) && self.supported.is_some();
+        let filter = self.options.as_ref().map_or(0, |options| options.filter);
+        !(notes && lists) && content.takes_filter(filter)
     }
 
     /// The same without what is done once, for a request that repeats it.
