@@ -63,6 +63,21 @@ impl Card {
             };
             self.set_formatted_name(&name);
         }
+        self.forget_plain_names();
+    }
+
+    /// A name beside an address that is the card's own, or the address once more, says nothing:
+    /// some programs send one with every address, and it would not follow the card's name.
+    fn forget_plain_names(&mut self) {
+        let name = self.formatted_name().unwrap_or_default();
+        for property in &mut self.inner.properties {
+            let plain = property.param(ADDRESS_NAME).is_some_and(|beside| {
+                beside == name || beside.eq_ignore_ascii_case(property.to_text().trim())
+            });
+            if plain && is(property, "EMAIL") {
+                property.set_param(ADDRESS_NAME, None);
+            }
+        }
     }
 
     /// What would be shown anyway is not kept, so that it follows the name.

@@ -339,6 +339,7 @@ fn changed(
     let mut zones = series.zones(view.zone);
     let uid = series.uid();
     let master = series.master()?;
+    let shown = Event::new(old.as_ref().unwrap_or(master), &zones).busy();
     let mut event = match old {
         Some(mut old) => {
             if whole {
@@ -360,7 +361,7 @@ fn changed(
     let times = times(data, &Event::new(&event, &zones), &master, view);
     time::define(series, &times, &mut zones);
     read::set_times(&mut event, &times, &zones);
-    read::contents(&mut event, data, &uid, &zones, view, &Supported::Nothing);
+    read::contents(&mut event, data, (&uid, Some(shown)), &zones, view, &Supported::Nothing);
     let stamp = data.text_of(c::DT_STAMP).and_then(read_instant).unwrap_or(time::now(view));
     event.set_value("DTSTAMP", Some(&time::compact(stamp)));
     drop_exdate(series, id, &zones);

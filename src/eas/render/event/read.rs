@@ -49,6 +49,7 @@ pub(super) fn whole(
     let master = series.master().ok_or(Malformed("there is no event in it"))?;
     let old = Event::new(master, &zones);
     let old_pattern = recurrence::pattern(&old);
+    let shown = (age == Age::Known).then(|| old.busy());
     let had_start = old.start().filter(|_| age == Age::Known);
     let known = Some(&old).filter(|_| age == Age::Known);
     let times = time::read(data, known, view, supported);
@@ -60,7 +61,7 @@ pub(super) fn whole(
         had.is_date() != times.start.is_date() || zones.instant(&had) != zones.instant(&times.start)
     });
     let other = recurrence::read(event, old_pattern.as_ref(), data, &zones, view, supported)?;
-    contents(event, data, &uid, &zones, view, supported);
+    contents(event, data, (&uid, shown), &zones, view, supported);
     if let Some(at) = data.text_of(c::DT_STAMP).and_then(time::read_instant) {
         event.set_value("DTSTAMP", Some(&time::compact(at)));
     } else if age == Age::Known {
@@ -92,11 +93,12 @@ pub(super) fn set_times(event: &mut Component, times: &Times, zones: &Zones) {
     }
 }
 
-/// Everything but times, recurrence and exceptions: of the event, or of one instance.
+/// Everything but times, recurrence and exceptions: of the event, or of one instance. How it
+/// counted before is what a phone that knows it was shown.
 pub(super) fn contents(
     event: &mut Component,
     data: &Element,
-    uid: &str,
+    (uid, shown): (&str, Option<Busy>),
     zones: &Zones,
     view: &View<'_>,
     supported: &Supported,
@@ -109,7 +111,7 @@ pub(super) fn contents(
     location::read(event, data, view, supported);
     notes::read(event, data, view, supported);
     sensitivity(event, data, supported);
-    busy(event, data, zones, view);
+    busy(event, data, shown, zones, view);
     reminder(event, data, zones, supported);
     categories(event, data, supported);
     people::read(event, data, view, supported);
@@ -127,12 +129,17 @@ fn sensitivity(event: &mut Component, data: &Element, _supported: &Supported) {
     }
 }
 
-fn busy(event: &mut Component, data: &Element, zones: &Zones, view: &View<'_>) {
+fn busy(
+    event: &mut Component,
+    data: &Element,
+    shown: Option<Busy>,
+    zones: &Zones,
+    view: &View<'_>,
+) {
     let Some(sent) = data.parse_of::<u8>(c::BUSY_STATUS) else { return };
-    if sent == write::busy(Event::new(event, zones).busy(), view.version) {
-        return;
-    }
+    let known = Event::new(event, zones).busy();
     let busy = match sent {
+        same if same == write::busy(known, view.version) => known,
         0 => Busy::Free,
         1 => Busy::Tentative,
         2 => Busy::Busy,
@@ -140,9 +147,15 @@ fn busy(event: &mut Component, data: &Element, zones: &Zones, view: &View<'_>) {
         4 => Busy::Elsewhere,
         _ => return,
     };
-    event.set_value("X-MICROSOFT-CDO-BUSYSTATUS", Some(busy.name()));
     let free = matches!(busy, Busy::Free | Busy::Elsewhere);
-    event.set_value("TRANSP", Some(if free { "TRANSPARENT" } else { "OPAQUE" }));
+    if busy != known {
+        event.set_value("X-MICROSOFT-CDO-BUSYSTATUS", Some(busy.name()));
+        event.set_value("TRANSP", Some(if free { "TRANSPARENT" } else { "OPAQUE" }));
+    } else if free && shown != Some(known) && !event.has("TRANSP") {
+        // Whole days are free for us where nobody said anything, but busy for whoever reads the
+        // text by the letter (RFC 5545 3.8.2.7); now somebody says it, and it is no echo.
+        event.set_value("TRANSP", Some("TRANSPARENT"));
+    }
 }
 
 /// One alarm is the phone's; those that it was not shown stay.

@@ -73,6 +73,25 @@ fn an_edit_touches_only_its_property() {
 }
 
 #[test]
+fn a_name_beside_an_address_is_kept_where_it_says_something() {
+    let mut card = card("N:Doe;John;;;\nFN:John Doe\nEMAIL:a@b.test");
+    for (sent, kept) in [
+        ("\"John Doe\" <a@b.test>", "EMAIL:a@b.test"),
+        ("\"A@b.test\" <a@b.test>", "EMAIL:a@b.test"),
+        ("\"Office\" <a@b.test>", "EMAIL;X-KONTOR-NAME=Office:a@b.test"),
+    ] {
+        card.set(Field::Email1Address, Some(sent));
+        assert!(card.to_string().lines().any(|line| line == kept), "{sent}: {card}");
+    }
+    // As TbSync makes a card: the name comes with the address.
+    card.edit(vec![
+        (Field::Email1Address, Some("\"John Roe\" <a@b.test>".into())),
+        (Field::LastName, Some("Roe".into())),
+    ]);
+    assert!(!card.to_string().contains("X-KONTOR-NAME"), "{card}");
+}
+
+#[test]
 fn places_stay_when_others_are_emptied() {
     let mut card = card("TEL;TYPE=home:1\nTEL;TYPE=home:2\nEMAIL:a@b.test\nEMAIL:b@b.test");
     card.edit(vec![(Field::HomePhone, None), (Field::Email1Address, None)]);

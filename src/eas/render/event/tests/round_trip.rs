@@ -182,6 +182,40 @@ fn an_echo_changes_nothing() {
     }
 }
 
+/// RFC 5545 3.8.2.7: a whole day without TRANSP is free to phones and busy to others.
+#[test]
+fn a_whole_day_that_is_marked_free_is_free_to_everybody() {
+    for version in VERSIONS {
+        with(version, |view| {
+            let day = |busy: &str| {
+                data(vec![
+                    el(c::TIMEZONE, &blob("Europe/Berlin")),
+                    el(c::ALL_DAY_EVENT, "1"),
+                    el(c::START_TIME, "20260601T000000Z"),
+                    el(c::END_TIME, "20260602T000000Z"),
+                    el(c::SUBJECT, "Day"),
+                    el(c::BUSY_STATUS, busy),
+                ])
+            };
+            let text = create(&day("0"), view).unwrap().text;
+            assert!(text.contains("\r\nTRANSP:TRANSPARENT\r\n"), "{version}\n{text}");
+            assert_eq!(shown(&text, view).text_of(c::BUSY_STATUS), Some("0"));
+            let text = update(&text, &day("2"), view, &Supported::Nothing).unwrap().text;
+            assert!(text.contains("\r\nTRANSP:OPAQUE\r\n"), "{version}\n{text}");
+            assert_eq!(shown(&text, view).text_of(c::BUSY_STATUS), Some("2"));
+            let text = update(&text, &day("0"), view, &Supported::Nothing).unwrap().text;
+            assert!(text.contains("\r\nTRANSP:TRANSPARENT\r\n"), "{version}\n{text}");
+            // A day of another program, of which nobody said anything, stays as it is.
+            let quiet = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:q\r\n\
+                         DTSTART;VALUE=DATE:20260601\r\nSUMMARY:Day\r\nEND:VEVENT\r\n\
+                         END:VCALENDAR\r\n";
+            let echo = shown(quiet, view);
+            let text = update(quiet, &echo, view, &Supported::Nothing).unwrap().text;
+            assert!(!text.contains("TRANSP"), "{version}\n{text}");
+        });
+    }
+}
+
 #[test]
 fn what_is_managed_and_left_out_is_deleted() {
     let bare = noon(vec![]);
