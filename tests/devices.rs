@@ -317,6 +317,25 @@ fn a_lost_phone_erases_itself_and_stays_out() {
 }
 
 #[test]
+fn who_shuts_a_phone_out_before_it_is_wiped_is_warned() {
+    let server = Server::shared();
+    let account = server.account();
+    let (email, at_stake) = (account.email.as_str(), "without a log-in that works it is not told");
+    let mut phone = Phone::new(server, &account, "WIPE3", "14.1");
+    phone.folder_sync("0");
+    let passwd = ["user", "passwd", email, "--password-stdin"];
+    assert!(!server.cli_with_input(&passwd, &account.password).contains("warning"));
+    server.cli(&["device", "wipe", "WIPE3", "--user", email]);
+    let told = server.cli_with_input(&passwd, &account.password);
+    assert!(told.contains("WIPE3") && told.contains(at_stake), "{told}");
+    assert!(server.cli(&["user", "disable", email]).contains(at_stake));
+    let told = server.cli(&["device", "wipe", "WIPE3", "--user", email]);
+    assert!(told.contains("kontor user enable"), "{told}");
+    assert!(!server.cli(&["user", "enable", email]).contains("warning"));
+    assert_eq!(phone.folder_sync("0").outer(f::STATUS), 140, "it hears of it after all");
+}
+
+#[test]
 fn an_account_alone_is_wiped_from_16_1_on() {
     let server = Server::start_new();
     let account = server.account();

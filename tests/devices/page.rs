@@ -115,6 +115,29 @@ fn a_person_sees_erases_and_removes_phones() {
 }
 
 #[test]
+fn an_administrators_wipe_is_the_administrators_to_cancel() {
+    let server = Server::shared();
+    let account = server.account();
+    let mut phone = Phone::new(server, &account, "OWN3", "14.1");
+    phone.folder_sync("0");
+    let mut browser = Browser::new(server, &account);
+    // The person asked first, and could have cancelled.
+    browser.does("erase");
+    assert!(browser.list().contains("You can still cancel it."));
+    let cancel = browser.button("cancel-erasing");
+    server.cli(&["device", "wipe", "OWN3", "--user", &account.email]);
+    let list = browser.list();
+    assert!(list.contains("only an administrator can cancel it"), "{list}");
+    assert!(!list.contains("cancel-erasing"), "{list}");
+    // Nor by the address of a button that is not there any more.
+    browser.get(&cancel);
+    assert_eq!(phone.folder_sync("0").outer(f::STATUS), 140);
+    server.cli(&["device", "cancel-wipe", "OWN3", "--user", &account.email]);
+    assert_eq!(phone.folder_sync("0").outer(f::STATUS), 1);
+    assert!(browser.list().contains("Connected"));
+}
+
+#[test]
 fn a_phone_of_16_1_erases_one_account() {
     let server = Server::shared();
     let account = server.account();

@@ -8,7 +8,7 @@ use super::{account_of, named};
 use crate::base::id::AccountId;
 use crate::domain;
 use crate::domain::device::{
-    self, Access, Device, Reason, Wipe, WipeKind, access, log, provision, wipe,
+    self, Access, Device, Reason, Wipe, WipeKind, Wiper, access, log, provision, wipe,
 };
 use crate::store::rows::sync;
 use crate::store::{Read, Store};
@@ -90,15 +90,44 @@ fn decide(store: &Store, name: &DeviceName, access: Access) -> Result<Reply, Fai
 
 fn order_wipe(store: &Store, name: &DeviceName, account_only: bool) -> Result<Reply, Failure> {
     let kind = if account_only { WipeKind::Account } else { WipeKind::Device };
-    let device = change(store, name, move |tx, account, id| wipe::request(tx, account, id, kind))?;
+    let (account, _) = find(&store.read(), name)?;
+    let device = change(store, name, move |tx, account, id| {
+        wipe::request(tx, account, id, kind, Wiper::Administrator)
+    })?;
+    let shut = store.read().account(account)?.is_none_or(|account| !account.enabled);
+    let warning = match shut {
+        true => {
+            "\nwarning: its person cannot log in, so the phone does not hear of it until \
+                 kontor user enable."
+        }
+        false => "",
+    };
     let what = match kind {
         WipeKind::Account => "erases what it has of this account",
         WipeKind::Device => "erases everything on it, also what is private,",
     };
     Ok(done(format!(
-        "{} {what} with its next request. kontor device cancel-wipe takes it back until then.",
+        "{} {what} with its next request. kontor device cancel-wipe takes it back until then.\n\
+         It hears of it only while it can log in: leave the person's password until it is done.\
+         {warning}",
         device.id
     )))
+}
+
+/// A warning where phones of an account are to be wiped and do not hear of it once they cannot
+/// log in any more; empty where there are none.
+pub(super) fn wipes_at_stake(read: &impl Read, account: AccountId) -> Result<String, Failure> {
+    let devices = device::list(read, account)?.into_iter();
+    let waiting: Vec<String> =
+        devices.filter(|each| each.wipe.pending().is_some()).map(|each| each.id).collect();
+    if waiting.is_empty() {
+        return Ok(String::new());
+    }
+    Ok(format!(
+        "\nwarning: {} is to be wiped and has not confirmed it; without a log-in that works it is \
+         not told, and keeps what it has.",
+        waiting.join(", ")
+    ))
 }
 
 fn list(store: &Store, email: Option<&str>) -> Result<Reply, Failure> {

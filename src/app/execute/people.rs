@@ -3,6 +3,7 @@
 use super::super::control::{
     AccountLine, AliasLine, DomainLine, Failure, GroupLine, Outlet, Reply,
 };
+use super::devices::wipes_at_stake;
 use super::{Context, account_of, address, named};
 use crate::base::id::AccountId;
 use crate::base::secret::Secret;
@@ -136,7 +137,8 @@ pub(super) fn set_password(
     let credentials = Credentials::of(&Secret::new(password))?;
     let account = store
         .write_blocking(move |tx| account::update(tx, id, |account| credentials.apply(account)))?;
-    Ok(Reply::Done(format!("{} has a new password.", account.address)))
+    let warning = wipes_at_stake(&store.read(), id)?;
+    Ok(Reply::Done(format!("{} has a new password.{warning}", account.address)))
 }
 
 pub(super) fn enable(store: &Store, email: &str, enabled: bool) -> Result<Reply, Failure> {
@@ -144,7 +146,11 @@ pub(super) fn enable(store: &Store, email: &str, enabled: bool) -> Result<Reply,
     let account =
         store.write_blocking(move |tx| account::update(tx, id, |row| row.enabled = enabled))?;
     let what = if enabled { "can log in" } else { "cannot log in; mail for it is still taken" };
-    Ok(Reply::Done(format!("{} {what}.", account.address)))
+    let warning = match enabled {
+        true => String::new(),
+        false => wipes_at_stake(&store.read(), id)?,
+    };
+    Ok(Reply::Done(format!("{} {what}.{warning}", account.address)))
 }
 
 /// Removes an account: first nobody may use it any more, then its messages go in small steps,
@@ -156,6 +162,7 @@ pub(super) fn remove_user(
 ) -> Result<Reply, Failure> {
     let found = account_of(&store.read(), email)?;
     let id = found.id;
+    let warning = wipes_at_stake(&store.read(), id)?;
     store.write_blocking(move |tx| account::update(tx, id, |account| account.enabled = false))?;
     let mut removed = 0;
     for mailbox in store.read().mailboxes(id)? {
@@ -172,7 +179,7 @@ pub(super) fn remove_user(
         }
     }
     store.write_blocking(move |tx| account::remove(tx, id).map(drop))?;
-    Ok(Reply::Done(format!("Removed {} with {removed} messages.", found.address)))
+    Ok(Reply::Done(format!("Removed {} with {removed} messages.{warning}", found.address)))
 }
 
 pub(super) fn add_alias(store: &Store, alias: &str, email: &str) -> Result<Reply, Failure> {

@@ -22,7 +22,7 @@ use crate::store::{Read, Tx};
 
 pub use crate::store::rows::device::{
     Access, Device, Facts, LastError, LogSwitch, Phase, PolicyMark, Provision, Reason, Wipe,
-    WipeKind,
+    WipeKind, Wiper,
 };
 
 /// Longest of the texts that a device tells of itself (MS-ASCMD 6.34:

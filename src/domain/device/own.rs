@@ -2,7 +2,9 @@
 //! more ways (`access`, `wipe`), and these for everybody's phones.
 
 use crate::base::id::AccountId;
-use crate::domain::device::{Device, Reason, Wipe, WipeKind, list, remove, require_right, wipe};
+use crate::domain::device::{
+    Device, Reason, Wipe, WipeKind, Wiper, list, remove, require_right, wipe,
+};
 use crate::domain::{Error, Result};
 use crate::store::{Read, Tx};
 
@@ -19,8 +21,12 @@ pub enum Act {
 pub fn acts(device: &Device) -> Vec<Act> {
     let mut acts = Vec::new();
     if device.wipe.pending().is_some() {
-        // Removing it would take the wipe back in silence.
-        return vec![Act::CancelWipe];
+        // Removing it would take the wipe back in silence. An administrator's is not the
+        // person's to cancel: the phone may be in other hands, with the person's password.
+        return match device.wiper {
+            Wiper::Owner => vec![Act::CancelWipe],
+            Wiper::Administrator => Vec::new(),
+        };
     }
     if device.reason != Reason::Removed {
         acts.push(Act::Remove);
@@ -54,7 +60,7 @@ pub fn act(tx: &mut Tx<'_>, owner: AccountId, number: u32, act: Act) -> Result<D
     }
     match act {
         Act::Remove => remove(tx, owner, &device.id),
-        Act::Wipe(kind) => wipe::request(tx, owner, &device.id, kind),
+        Act::Wipe(kind) => wipe::request(tx, owner, &device.id, kind, Wiper::Owner),
         Act::CancelWipe => wipe::cancel(tx, owner, &device.id),
     }
 }
@@ -69,6 +75,9 @@ fn is_so_already(device: &Device, act: Act) -> bool {
 
 fn refusal(device: &Device) -> &'static str {
     match device.wipe {
+        Wipe::Requested { .. } | Wipe::Sent { .. } if device.wiper == Wiper::Administrator => {
+            "an administrator has the phone erased, and only an administrator can cancel that"
+        }
         Wipe::Requested { .. } | Wipe::Sent { .. } => {
             "the phone is about to be erased; cancel that first"
         }

@@ -270,7 +270,8 @@ fn a_wipe_goes_its_way_and_the_phone_stays_out() {
     let office = office();
     let ben = office.ben;
     office.arrive(ben, "ABC").unwrap();
-    let request = |kind| office.run(move |tx| wipe::request(tx, ben, "ABC", kind));
+    let request =
+        |kind| office.run(move |tx| wipe::request(tx, ben, "ABC", kind, Wiper::Administrator));
     assert!(matches!(request(WipeKind::Account), Err(Error::Invalid(_))), "it speaks 14.1");
     request(WipeKind::Device).unwrap();
     assert!(office.run(move |tx| access::decide(tx, ben, "ABC", Access::Allowed)).is_err());
@@ -319,6 +320,17 @@ fn a_person_removes_and_wipes_what_can_be() {
     assert!(matches!(act(Act::Remove), Err(Error::Invalid(_))));
     act(Act::CancelWipe).unwrap();
     assert_eq!(act(Act::CancelWipe).unwrap().wipe, Wipe::None);
+
+    // An administrator's wipe is not the person's to cancel, nor becomes it by asking again.
+    let administrators = Wiper::Administrator;
+    let kind = WipeKind::Device;
+    act(erase).unwrap();
+    office.run(move |tx| wipe::request(tx, ben, "ABC", kind, administrators)).unwrap();
+    assert_eq!(acts(&act(erase).unwrap()), []);
+    for refused in [Act::CancelWipe, Act::Remove, erase_account] {
+        assert!(matches!(act(refused), Err(Error::Invalid(_))), "{refused:?}");
+    }
+    office.run(move |tx| wipe::cancel(tx, ben, "ABC")).unwrap();
 
     // Lost is often noticed after it was removed.
     act(Act::Remove).unwrap();

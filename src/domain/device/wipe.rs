@@ -1,7 +1,7 @@
 //! Remote wipe: requested, told to the phone, acknowledged by it (MS-ASPROV 3.2.5.1.2.2).
 
 use crate::base::id::AccountId;
-use crate::domain::device::{Access, Device, Reason, Wipe, WipeKind, forget, put, require};
+use crate::domain::device::{Access, Device, Reason, Wipe, WipeKind, Wiper, forget, put, require};
 use crate::domain::{Error, Result};
 use crate::store::Tx;
 
@@ -15,7 +15,16 @@ pub fn is_account_only_possible(device: &Device) -> bool {
 
 /// Asks for a device to be wiped; it is told with its next request. Fails with `Invalid` if it
 /// does not speak of wiping one account only: erasing more than was asked for is no way out.
-pub fn request(tx: &mut Tx<'_>, account: AccountId, id: &str, kind: WipeKind) -> Result<Device> {
+///
+/// Asked for by an administrator it is the administrator's from then on, also where the person
+/// had asked before.
+pub fn request(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    id: &str,
+    kind: WipeKind,
+    wiper: Wiper,
+) -> Result<Device> {
     let mut device = require(tx, account, id)?;
     if kind == WipeKind::Account && !is_account_only_possible(&device) {
         return Err(Error::Invalid(format!(
@@ -25,13 +34,15 @@ pub fn request(tx: &mut Tx<'_>, account: AccountId, id: &str, kind: WipeKind) ->
         )));
     }
     device.wipe = Wipe::Requested { kind, at: tx.now() };
+    device.wiper = wiper;
     put(tx, account, &device);
     // A request that waits ends with this.
     tx.bump(account)?;
     Ok(device)
 }
 
-/// Takes the request back, as long as the device has not acknowledged it.
+/// Takes the request back, as long as the device has not acknowledged it. That a person takes
+/// back only what is theirs, [`own`](super::own) sees to.
 pub fn cancel(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<Device> {
     let mut device = require(tx, account, id)?;
     match device.wipe {

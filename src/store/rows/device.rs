@@ -32,6 +32,8 @@ pub struct Device {
     pub epoch: u32,
     pub provision: Provision,
     pub wipe: Wipe,
+    /// Who asked for the wipe, where there is one.
+    pub wiper: Wiper,
     /// Its unlock password as the phone gave it away for an emergency (`DevicePassword`).
     pub recovery_password: Option<String>,
     pub last_error: Option<LastError>,
@@ -182,6 +184,16 @@ impl Wipe {
     }
 }
 
+/// Who wants a device to be wiped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Wiper {
+    /// Also where it was not written down: then nobody else takes it back.
+    #[default]
+    Administrator,
+    /// The person whose device it is.
+    Owner,
+}
+
 /// The last request that was refused.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct LastError {
@@ -198,7 +210,7 @@ pub struct LogSwitch {
 }
 
 impl Device {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     pub fn encode(&self) -> Bytes {
         let mut out = Writer::new(Self::VERSION);
@@ -222,6 +234,7 @@ impl Device {
         out.option(self.log, |out, log| {
             out.i64(log.until).bool(log.bodies);
         });
+        out.bool(self.wiper == Wiper::Owner);
         out.done()
     }
 
@@ -251,6 +264,9 @@ impl Device {
         device.recovery_password = row.option(Reader::str)?;
         device.last_error = row.option(|row| Ok(LastError { at: row.i64()?, text: row.str()? }))?;
         device.log = row.option(|row| Ok(LogSwitch { until: row.i64()?, bodies: row.bool()? }))?;
+        if version >= 3 && row.bool()? {
+            device.wiper = Wiper::Owner;
+        }
         Ok(device)
     }
 }
@@ -398,6 +414,7 @@ mod tests {
                     partial: true,
                 },
                 wipe,
+                wiper: Wiper::Owner,
                 recovery_password: Some("1234".into()),
                 last_error: Some(LastError { at: 8, text: "129".into() }),
                 log: Some(LogSwitch { until: 9, bodies: true }),
@@ -405,5 +422,17 @@ mod tests {
             };
             assert_eq!(Device::decode(&device.encode()).unwrap(), device);
         }
+    }
+
+    /// Version 2 did not say who asked for a wipe; its rows end before that.
+    #[test]
+    fn a_row_of_version_2_is_read() {
+        let wipe = Wipe::Requested { kind: WipeKind::Device, at: 5 };
+        let device = Device { number: 7, id: "ABC".into(), wipe, ..Device::default() };
+        let mut old = device.encode().to_vec();
+        old.pop();
+        old[0] = 2;
+        assert_eq!(Device::decode(&old).unwrap(), device);
+        assert_eq!(device.wiper, Wiper::Administrator);
     }
 }

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use crate::base::clock::UnixTime;
 use crate::domain::device::own::Act;
-use crate::domain::device::{Access, Device, Reason, Wipe, WipeKind};
+use crate::domain::device::{Access, Device, Reason, Wipe, WipeKind, Wiper};
 
 /// Longest text of a phone that is shown, in characters.
 const SHOWN_MAX: usize = 80;
@@ -45,19 +45,20 @@ pub fn state(device: &Device, now: UnixTime, zone: &TimeZone) -> State {
             word: "To be erased",
             meaning: format!(
                 "Erasing was asked for {}. The phone erases {} as soon as it is online, and is not let in \
-                 until then. You can still cancel it.",
+                 until then. {}",
                 ago(at, now, zone),
-                extent(kind)
+                extent(kind),
+                cancelling(device, "You can still cancel it.")
             ),
         },
         Wipe::Sent { kind, at } => State {
             tone: Tone::Waits,
             word: "Being erased",
             meaning: format!(
-                "The phone was told {} to erase {}, and has not confirmed it yet. Cancelling may \
-                 come too late.",
+                "The phone was told {} to erase {}, and has not confirmed it yet. {}",
                 ago(at, now, zone),
-                extent(kind)
+                extent(kind),
+                cancelling(device, "Cancelling may come too late.")
             ),
         },
         Wipe::Acknowledged { done: true, kind, at } => State {
@@ -77,6 +78,16 @@ pub fn state(device: &Device, now: UnixTime, zone: &TimeZone) -> State {
                       new, but what it has is still on it. If it is lost, change your password."
                 .to_owned(),
         },
+    }
+}
+
+/// Whether a wipe can still be taken back by the person.
+fn cancelling(device: &Device, own: &'static str) -> &'static str {
+    match device.wiper {
+        Wiper::Owner => own,
+        Wiper::Administrator => {
+            "An administrator asked for it, and only an administrator can cancel it."
+        }
     }
 }
 
