@@ -1,6 +1,7 @@
 //! Phones over real sockets: how each model sets its account up, push, what the statuses say,
 //! and what is left after a day of lost answers and crashes.
 
+mod bounds;
 mod converge;
 mod corpus;
 mod push;

@@ -225,7 +225,7 @@ impl Phone {
             bytes.extend_from_slice(value);
         };
         counted(self.device.as_bytes());
-        counted(&self.policy_key.to_le_bytes());
+        counted(&self.policy_key.to_le_bytes()[..if self.knows_policies { 4 } else { 0 }]);
         counted(self.model.kind.as_bytes());
         BASE64_STANDARD.encode(bytes)
     }
