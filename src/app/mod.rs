@@ -30,6 +30,10 @@ use output::Terminal;
 pub fn main() -> ExitCode {
     // Mail, keys and everything made from them are for their owner alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    // A server's heap is many small things far apart: pages of 2 MB would hold a third more
+    // memory, and zeroing each one is a pause of its own. Where the kernel does not know this, it
+    // does not matter.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let cli = Cli::parse();
     if let Command::Completions { shell } = cli.command {
         // Into memory first: the generator panics where its reader (`| head`) goes early.

@@ -18,6 +18,9 @@ use crate::imap::wire::{CHUNK, Wire};
 use crate::store::rows::message::Body;
 use crate::store::{Read, Snapshot, Store};
 
+/// What mostly follows a body: the end of its line, and the tagged answer.
+const AFTER: usize = 256;
+
 /// The items of a FETCH, ready to be applied to many messages.
 pub struct Plan {
     items: Vec<Item>,
@@ -446,6 +449,8 @@ impl Source<'_> {
                 true => end - from,
                 false => CHUNK as u64,
             };
+            // With room for what follows, or all of it would move for the line's end.
+            wire.out.reserve(step as usize + AFTER);
             if let Err(error) = self.snapshot().read_body(&body, from, step, &mut wire.out) {
                 tracing::error!(%error, message = ?self.numbered.message.place.content, "unreadable");
                 if half {

@@ -1,6 +1,7 @@
 //! Asks single messages what neither the table nor the index could answer.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
@@ -32,16 +33,74 @@ pub(super) fn settle(
         return Ok(());
     }
     scope.progress.expect(count as u64);
+    let open: Vec<usize> = open.iter().collect();
+    let helpers = Helpers::take(count / WORTH_A_THREAD);
+    let share = count.div_ceil(helpers.0 + 1);
+    let found = std::thread::scope(|threads| {
+        let mut shares = open.chunks(share);
+        let own = shares.next().unwrap_or_default();
+        let others: Vec<_> =
+            shares.map(|share| threads.spawn(|| read_some(scope, rows, plan, share))).collect();
+        let mut found = vec![read_some(scope, rows, plan, own)];
+        for other in others {
+            found.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        found
+    });
+    for some in found {
+        some?.into_iter().for_each(|at| hits.insert(at));
+    }
+    Ok(())
+}
+
+/// Those of the messages at these places that match.
+fn read_some(
+    scope: &Scope<'_>,
+    rows: &Rows<'_>,
+    plan: &Plan,
+    places: &[usize],
+) -> Result<Vec<usize>> {
+    let mut found = Vec::new();
     let mut snapshots = Snapshots::new(scope.store);
-    for at in open.iter() {
+    for &at in places {
         let Some(message) = rows.messages.get(at) else { continue };
         let mut reader = Reader::new(snapshots.next(), message);
         if plan.holds(at, &mut |check| reader.check(check))? {
-            hits.insert(at);
+            found.push(at);
         }
         scope.progress.step()?;
     }
-    Ok(())
+    Ok(found)
+}
+
+/// So many messages take some milliseconds to read, a thread some hundredths of one to begin.
+const WORTH_A_THREAD: usize = 32;
+/// More would mostly wait for each other.
+const MOST_HELPERS: usize = 3;
+/// Helpers at work for all searches.
+static HELPING: AtomicUsize = AtomicUsize::new(0);
+
+/// Threads that read beside the search's own. All searches together have one fewer than there are
+/// cores, so that many at once do not crowd out everything else.
+struct Helpers(usize);
+
+impl Helpers {
+    fn take(wanted: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut taken = 0;
+        let take = |at_work: usize| {
+            taken = wanted.min(MOST_HELPERS).min((cores - 1).saturating_sub(at_work));
+            Some(at_work + taken)
+        };
+        let _ = HELPING.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        Self(taken)
+    }
+}
+
+impl Drop for Helpers {
+    fn drop(&mut self) {
+        HELPING.fetch_sub(self.0, Ordering::Relaxed);
+    }
 }
 
 /// Gives a fresh snapshot now and then.

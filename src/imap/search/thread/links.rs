@@ -8,9 +8,9 @@ use crate::domain::Result;
 use crate::format::mime::RecordView;
 use crate::imap::search::Scope;
 use crate::imap::search::cache::{Cache, Weigh};
-use crate::imap::search::read::Snapshots;
+use crate::imap::search::read::for_each_record;
+use crate::store::Message;
 use crate::store::search::normalise;
-use crate::store::{Message, Read};
 
 /// References of one message that are followed: the first and the latest ones.
 const REFERENCES: usize = 100;
@@ -57,12 +57,16 @@ pub(super) fn current(scope: &Scope<'_>, cache: &Cache) -> Result<Arc<Links>> {
             None => Links::new(table.mailbox.uid_validity),
         };
         let new: Vec<&Message> = new.collect();
-        let mut snapshots = Snapshots::new(scope.store);
         scope.progress.expect(new.len() as u64);
-        for message in new.into_iter().rev() {
-            let record = snapshots.next().content(message.place.content)?.unwrap_or_default();
-            links.push(message.uid.0, &record);
-            scope.progress.step()?;
+        let mut said = Vec::with_capacity(new.len());
+        for_each_record(scope.store, &new, &mut |message, record| {
+            said.push((message.uid.0, links.read(record.unwrap_or_default())));
+            scope.progress.step()
+        })?;
+        said.sort_unstable_by_key(|(uid, _)| *uid);
+        for (uid, (link, references)) in said {
+            links.references.extend_from_slice(&references);
+            links.rows.push((uid, link, links.references.len() as u32));
         }
         Ok(Arc::new(links))
     })
@@ -74,8 +78,10 @@ impl Links {
         Self { uid_validity, seed, rows: Vec::new(), references: Vec::new() }
     }
 
-    fn push(&mut self, uid: u32, record: &[u8]) {
+    /// What a record says, with the references that are followed.
+    fn read(&self, record: &[u8]) -> (Link, Box<[u64]>) {
         let mut link = Link::default();
+        let mut references = Vec::new();
         // A message without a readable record is a thread of its own.
         if let Ok(record) = RecordView::parse(record) {
             link.id = record.message_id().map_or(0, |id| self.hash(id));
@@ -84,11 +90,11 @@ impl Links {
             let all = record.references().count();
             for (at, id) in record.references().enumerate() {
                 if at == 0 || at + REFERENCES > all {
-                    self.references.push(self.hash(id));
+                    references.push(self.hash(id));
                 }
             }
         }
-        self.rows.push((uid, link, self.references.len() as u32));
+        (link, references.into())
     }
 
     /// Never 0, except for the empty text.
