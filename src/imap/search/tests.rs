@@ -301,6 +301,26 @@ fn a_cancelled_search_ends() {
     });
 }
 
+/// Without an index each message is read, by several threads where there are cores for them.
+#[test]
+fn many_messages_are_read_side_by_side() {
+    let office = Office::new();
+    let text = |n: u32| if n.is_multiple_of(3) { "kind regards from the" } else { "kind from" };
+    for n in 0..200 {
+        office.add(&format!("Subject: {n}\n\n{} office\n", text(n)), FlagNames::default(), NOW);
+    }
+    let wanted: Vec<u32> = (0..200u32).filter(|n| n.is_multiple_of(3)).map(|n| n + 1).collect();
+    let key = SearchKey::Body("Regards from THE office".into());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(office.search(&key), wanted));
+        }
+    });
+    // The pairs are in the index; that they follow each other is read.
+    office.index();
+    assert_eq!(office.search(&key), wanted);
+}
+
 #[test]
 fn what_is_done_at_once() {
     assert!(is_quick(&not(SearchKey::Flag(Flag::Seen))));

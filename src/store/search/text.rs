@@ -285,6 +285,16 @@ mod tests {
     }
 
     #[test]
+    fn plain_text_ends_where_the_first_other_letter_is() {
+        for at in 0..40 {
+            let before = "x".repeat(at);
+            assert_eq!(ascii_len(&before), at);
+            assert_eq!(ascii_len(&format!("{before}é and ü")), at);
+            assert_eq!(normalise(&format!("{before}É  A")), format!("{before}é a"));
+        }
+    }
+
+    #[test]
     fn cuts_needles_at_spaces() {
         let piece = |text, begins, ends| Piece { text, begins, ends };
         assert_eq!(pieces("ledger"), [piece("ledger", false, false)]);
