@@ -75,17 +75,7 @@ fn elements(version: Version, which: usize) -> Vec<Element> {
 
 /// Contacts with everything, and contacts with one thing each.
 fn cases(version: Version) -> Vec<Case> {
-    let mut cases = Vec::new();
-    for which in 0..3 {
-        let all = elements(version, which);
-        for one in &all {
-            let about = format!("{} {which} alone", one.tag);
-            cases.push(Case { about, data: vec![one.clone()], ..Case::default() });
-        }
-        let about = format!("everything {which}");
-        cases.push(Case { about, data: all, whole: true, ..Case::default() });
-    }
-    cases
+    whole_and_single(|which| elements(version, which))
 }
 
 fn differences(case: &Case, shown: &Element, version: Version) -> Vec<String> {

@@ -123,6 +123,21 @@ impl Class {
     }
 }
 
+/// Items with everything, and items with one thing each, for each of the three kinds of values.
+fn whole_and_single(elements: impl Fn(usize) -> Vec<Element>) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for which in 0..3 {
+        let all = elements(which);
+        for one in &all {
+            let about = format!("{} {which} alone", one.tag);
+            cases.push(Case { about, data: vec![one.clone()], ..Case::default() });
+        }
+        let about = format!("everything {which}");
+        cases.push(Case { about, data: all, whole: true, ..Case::default() });
+    }
+    cases
+}
+
 /// All faults at once, the same one once: one by one it would take a day.
 fn none(faults: Vec<String>) {
     let mut kinds: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
