@@ -121,49 +121,90 @@ impl Person {
         })
     }
 
-    /// How well a question fits, 0 best: the whole name or address, the beginning of one of
-    /// them, then words anywhere.
-    fn rank(&self, question: &Question) -> u8 {
-        let (name, address) = (&self.folded, self.address.to_lowercase());
-        let is = |text: &String| name == text || address == *text;
-        let begins =
-            |text: &String| name.starts_with(text.as_str()) || address.starts_with(text.as_str());
-        match &question.whole {
-            whole if whole.iter().any(is) => 0,
-            whole if whole.iter().any(begins) => 1,
-            _ => 2,
+    /// How well a question fits; `None` if it does not.
+    fn fit(&self, question: &Question, everywhere: bool) -> Option<Fit> {
+        let more = if everywhere { self.more.as_str() } else { "" };
+        let number = question.number.as_deref().filter(|_| everywhere);
+        let begins = |word: &Typed| {
+            word.ways.iter().any(|way| {
+                begins_one(&self.words, way)
+                    || begins_one(more, way)
+                    || starts_with(&self.address, way)
+            })
+        };
+        let is_spelled_like = |word: &Typed| {
+            let all = || names::parts(&self.words).chain(names::parts(more));
+            let is_one = |part: &String| all().any(|own| names::is_spelling(own, part));
+            !word.parts.is_empty() && word.parts.iter().all(is_one)
+        };
+        if question.words.iter().all(begins) {
+            return Some(self.whole_fit(question));
         }
+        if number.is_some_and(|number| self.digits.iter().any(|own| own.contains(number))) {
+            return Some(Fit::Words);
+        }
+        let fits = question.words.iter().all(|word| begins(word) || is_spelled_like(word));
+        fits.then_some(Fit::Spelling)
     }
 
-    fn fits(&self, question: &Question, everywhere: bool) -> bool {
-        let number = question.number.as_deref().filter(|_| everywhere);
-        if number.is_some_and(|number| self.digits.iter().any(|own| own.contains(number))) {
-            return true;
-        }
-        let more = if everywhere { self.more.as_str() } else { "" };
-        question.words.iter().all(|ways| {
-            ways.iter().any(|word| {
-                begins_one(&self.words, word)
-                    || begins_one(more, word)
-                    || starts_with(&self.address, word)
-            })
-        })
+    /// The same where each word is known to be the beginning of one.
+    fn whole_fit(&self, question: &Question) -> Fit {
+        let own = ways(&self.name).into_iter().chain([self.address.to_lowercase()]);
+        let fit = |own: String| {
+            let whole = || question.whole.iter();
+            if whole().any(|text| own == *text) {
+                Fit::Whole
+            } else if whole().any(|text| own.starts_with(text.as_str())) {
+                Fit::Beginning
+            } else {
+                Fit::Words
+            }
+        };
+        own.map(fit).min().unwrap_or(Fit::Words)
     }
+}
+
+/// How well somebody fits what was typed, best first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Fit {
+    /// It is the name or the address.
+    Whole,
+    /// One of them begins with it.
+    Beginning,
+    /// Its words are beginnings of words anywhere, or its digits are in a telephone number.
+    Words,
+    /// It does with the umlauts written in another way.
+    Spelling,
 }
 
 /// What was typed.
 struct Question {
     /// The whole text, in each way to write it.
     whole: Vec<String>,
-    words: Vec<Vec<String>>,
+    words: Vec<Typed>,
     /// Its digits, if it is a telephone number.
     number: Option<String>,
+}
+
+/// A typed word.
+struct Typed {
+    ways: Vec<String>,
+    /// What is between its hyphens and other signs, as spellings are compared.
+    parts: Vec<String>,
+}
+
+impl Typed {
+    fn new(word: &str) -> Typed {
+        let folded = names::fold(word);
+        let parts = names::parts(&folded).take(WORDS_MAX).map(names::collapse).collect();
+        Typed { ways: ways(word), parts }
+    }
 }
 
 impl Question {
     fn new(text: &str) -> Option<Question> {
         let text = text.trim();
-        let words = text.split_whitespace().take(WORDS_MAX).map(ways).collect::<Vec<_>>();
+        let words = text.split_whitespace().take(WORDS_MAX).map(Typed::new).collect::<Vec<_>>();
         (!words.is_empty()).then(|| Question {
             whole: ways(text),
             words,
@@ -242,13 +283,12 @@ impl People {
 
     /// Those who fit what was typed: of whose name, address or firm each word is the beginning
     /// of a word, or whose telephone number it is part of. Who is called Anna comes before Anna
-    /// Muster and does not hide her.
+    /// Muster and does not hide her; Mueller is found for Muller, behind who is called so.
     pub fn list(&self, text: &str) -> Vec<&Person> {
         let Some(question) = Question::new(text) else { return Vec::new() };
         let mut found: Vec<_> = self
             .all()
-            .filter(|person| person.fits(&question, true))
-            .map(|person| (person.rank(&question), &person.folded, person))
+            .filter_map(|person| Some((person.fit(&question, true)?, &person.folded, person)))
             .collect();
         found.sort_by(|a, b| (a.0, a.1, &a.2.address).cmp(&(b.0, b.1, &b.2.address)));
         found.into_iter().map(|(_, _, person)| person).collect()
@@ -267,7 +307,7 @@ impl People {
         };
         let mut found: Vec<&Person> = reachable().filter(exact).collect();
         if found.is_empty() {
-            found = reachable().filter(|person| person.fits(&question, false)).collect();
+            found = reachable().filter(|it| it.fit(&question, false).is_some()).collect();
         }
         found.sort_by_key(|person| (person.address.to_lowercase(), person.source));
         found.dedup_by_key(|person| person.address.to_lowercase());

@@ -221,6 +221,72 @@ async fn who_is_meant_most_comes_first() {
     assert_eq!(search(&office, "anna").await.0, ["Anna", "Anna", "Anna Muster"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_umlaut_is_found_however_it_is_written() {
+    use crate::domain::people::office as book;
+    let office = Office::new();
+    office.write(|tx| {
+        let to = book::book_or_new(tx)?;
+        for name in [
+            "Ada Muller",
+            "Bo Mueller",
+            "Cy Müller",
+            "Soren Ek",
+            "Soeren Ek",
+            "Søren Ek",
+            "Ida Göthe",
+            "Ida Goethe",
+            "Eva Ågård",
+            "Eva Aagaard",
+            "Max Müllerson",
+            "Uwe Bauer",
+            "Ute Baur",
+            "Michael Orth",
+            "Michal Orth",
+            "Sue Quelle",
+            "Su Qulle",
+            "Joe Neue",
+            "Jo Neu",
+            "Tim Schmidt-Jaeger",
+        ] {
+            let card =
+                format!("BEGIN:VCARD\r\nVERSION:4.0\r\nUID:{name}\r\nFN:{name}\r\nEND:VCARD\r\n");
+            item::add(tx, to, contact::text(&Card::parse(&card).unwrap()))?;
+        }
+        Ok(())
+    });
+    let found = async |typed| {
+        let mut names = search(&office, typed).await.0;
+        names.sort_unstable();
+        names
+    };
+    let all = ["Ada Muller", "Bo Mueller", "Cy Müller"];
+    // A beginning is one only of the spellings it is a beginning of.
+    assert_eq!(found("Muller").await, [&all[..], &["Max Müllerson"]].concat());
+    for typed in ["Mueller", "Müller", "MUELLER"] {
+        assert_eq!(found(typed).await, [&all[..], &["Max Müllerson"]].concat(), "{typed}");
+    }
+    assert_eq!(found("muell").await, ["Bo Mueller", "Cy Müller", "Max Müllerson"]);
+    for typed in ["Soren", "Soeren", "Søren", "ek soren"] {
+        assert_eq!(found(typed).await, ["Soeren Ek", "Soren Ek", "Søren Ek"], "{typed}");
+    }
+    for typed in ["Goethe", "Göthe", "Gothe", "ida gothe"] {
+        assert_eq!(found(typed).await, ["Ida Goethe", "Ida Göthe"], "{typed}");
+    }
+    for typed in ["Aagaard", "Ågård", "Aagård"] {
+        assert_eq!(found(typed).await, ["Eva Aagaard", "Eva Ågård"], "{typed}");
+    }
+    for typed in ["Jager", "Schmidt-Jäger", "schmidt-jager"] {
+        assert_eq!(found(typed).await, ["Tim Schmidt-Jaeger"], "{typed}");
+    }
+    for typed in ["Bauer", "Baur", "Michael", "Michal", "Quelle", "Qulle", "Neue", "Sue", "Joe"] {
+        assert_eq!(found(typed).await.len(), 1, "{typed}");
+    }
+    // The spelling that was typed comes before the others.
+    assert_eq!(search(&office, "bo mueller").await.0, ["Bo Mueller"]);
+    assert_eq!(search(&office, "soren ek").await.0.last().unwrap(), "Soeren Ek");
+}
+
 /// The first question reads every card, which takes long: nobody else's request may wait for it.
 #[test]
 fn people_are_looked_up_on_a_thread_of_their_own() {
