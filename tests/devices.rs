@@ -177,16 +177,44 @@ fn nothing_is_demanded_unless_somebody_says_so() {
         let id = format!("FREE{}", version.replace('.', ""));
         let mut phone = Phone::new(&server, &account, &id, version);
         assert_eq!(phone.folder_sync("0").outer(f::STATUS), 1, "{version}");
-        // One that asks is told that there is no policy, and goes on.
-        let first = phone.ask("Provision", Some(&Phone::provision_request(true, Vec::new())));
-        let policy = find(first.root.as_ref().expect("an answer"), p::POLICY).expect("a policy");
-        assert_eq!(policy.text_of(p::STATUS), Some("2"), "{version}");
-        assert!(!first.has(p::POLICY_KEY) && !first.has(p::DATA));
-        for key in [None, Some(0), Some(4711)] {
+        // One that asks by itself gets a policy that demands nothing, and its keys; some
+        // clients go on with nothing else. Whether it then says that it has it is its affair.
+        phone.provision();
+        let data = phone.document.take().expect("a policy");
+        let document = data.child(p::EAS_PROVISION_DOC).expect("a document");
+        assert_eq!(document.text_of(p::DEVICE_PASSWORD_ENABLED), Some("0"));
+        assert_eq!(document.text_of(p::ATTACHMENTS_ENABLED), Some("1"));
+        assert_eq!(document.text_of(p::MAX_ATTACHMENT_SIZE), Some(""));
+        let mine = phone.key;
+        for key in [mine, None, Some(0), Some(4711)] {
             phone.key = key;
             assert_eq!(phone.folder_sync("0").outer(f::STATUS), 1, "{version} {key:?}");
         }
     }
+}
+
+#[test]
+fn a_phone_with_a_policy_that_demands_nothing_hears_of_one_that_does() {
+    let server = Server::start_new();
+    let account = server.account();
+    let mut phone = Phone::new(&server, &account, "EARLY1", "14.1");
+    phone.provision();
+    assert_eq!(phone.folder_sync("0").outer(f::STATUS), 1);
+    server.cli(&["policy", "set", "field", "DevicePasswordEnabled=yes"]);
+    server.cli(&["policy", "assign", "field", &account.email]);
+    assert_eq!(phone.folder_sync("0").outer(f::STATUS), 143);
+    phone.provision();
+    assert_eq!(phone.folder_sync("0").outer(f::STATUS), 1);
+    server.cli(&["policy", "remove", "field"]);
+    assert_eq!(phone.folder_sync("0").outer(f::STATUS), 143);
+    phone.provision();
+    assert_eq!(phone.folder_sync("0").outer(f::STATUS), 1);
+
+    // It is erased on the same way, before it hears of any policy.
+    server.cli(&["device", "wipe", "EARLY1"]);
+    assert_eq!(phone.folder_sync("0").outer(f::STATUS), 140);
+    let ordered = phone.ask("Provision", Some(&Phone::provision_request(true, Vec::new())));
+    assert!(ordered.has(p::REMOTE_WIPE) && !ordered.has(p::POLICY_KEY), "{ordered:?}");
 }
 
 /// A server with a policy for one person.

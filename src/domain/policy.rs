@@ -222,8 +222,9 @@ pub fn within_age(filter: u8, widest: u8) -> u8 {
     if widest != 0 && (filter == 0 || filter > widest) { widest } else { filter }
 }
 
-/// What is sent to take an earlier policy back: every setting at its default.
-pub fn lifted() -> Policy {
+/// The policy of whom nothing is demanded: every setting at its default, which also takes an
+/// earlier policy back.
+pub fn undemanding() -> Policy {
     Policy { allow_partial: true, allow_unprovisionable: true, ..Policy::default() }
 }
 
@@ -359,7 +360,7 @@ mod tests {
 
     #[test]
     fn what_bounds_the_server() {
-        assert_eq!(Bounds::of(&lifted()), Bounds::default());
+        assert_eq!(Bounds::of(&undemanding()), Bounds::default());
         let settings = [
             ("AllowHTMLEmail", "0"),
             ("MaxAttachmentSize", "1000"),

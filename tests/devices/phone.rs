@@ -24,6 +24,8 @@ pub struct Phone {
     pub version: &'static str,
     /// `X-MS-PolicyKey`; `None` sends none.
     pub key: Option<u32>,
+    /// The policy that it was given last (`Data`).
+    pub document: Option<Element>,
 }
 
 /// What came back.
@@ -88,6 +90,7 @@ impl Phone {
             kind: "WP8".to_owned(),
             version,
             key: None,
+            document: None,
         }
     }
 
@@ -190,6 +193,7 @@ impl Phone {
         use tags::provision as p;
         self.key = Some(0);
         let first = self.ask("Provision", Some(&Self::provision_request(true, Vec::new())));
+        self.document = first.root.as_ref().and_then(|root| find(root, p::DATA)).cloned();
         let temporary = first.number(p::POLICY_KEY);
         self.key = Some(temporary);
         let second = self.acknowledge(temporary, 1);

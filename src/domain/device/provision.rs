@@ -32,6 +32,8 @@ pub fn due(admission: &Admission, account: AccountId, device: &Device, key: Opti
     };
     match (&provision.acknowledged, key) {
         (None, None) if policy.allow_unprovisionable => Due::Nothing,
+        // It asked by itself when nothing was demanded of it, and has a key since.
+        (None, Some(key)) if key != 0 && key == provision.key => Due::Refresh,
         (None, _) | (_, None | Some(0)) => Due::First,
         (Some(_), Some(key)) if key != provision.key => Due::BadKey,
         (Some(mark), _) if is_current(mark, policy) => Due::Nothing,
@@ -43,31 +45,35 @@ fn is_current(mark: &PolicyMark, policy: &PolicyHead) -> bool {
     mark.name == policy.name && mark.version == policy.version
 }
 
-/// The answer to a first phase.
+/// The answer to a first phase: a policy, to be acknowledged with this key.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Offer {
-    /// Nothing is demanded of this device.
-    Nothing,
-    /// To be acknowledged with this key.
-    Policy { key: u32, policy: Policy },
+pub struct Offer {
+    pub key: u32,
+    pub policy: Policy,
 }
 
 /// First phase: the policy with a temporary key.
+///
+/// Where nothing is demanded it is a policy that says so, with keys like any other: of the
+/// clients that provision whatever they are told, some take "no policy" (Policy Status 2) for a
+/// failure (pyActiveSync needs a key, TbSync gave up), and a key is "required" in the answer
+/// (MS-ASPROV 2.2.2.41). Exchange's default policy is such a one. The Android client, which
+/// would make itself a device administrator for any policy at all, provisions only when it is
+/// told to.
 pub fn offer(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<Offer> {
     let mut device = require(tx, account, id)?;
     let admission = access::admission(tx)?;
     let head = admission.policy_of(account).map(|head| head.name.clone());
     let policy = match head {
         Some(name) => policy::find(tx, &name)?,
-        None if device.provision.acknowledged.is_some() => Some(policy::lifted()),
         None => None,
     };
-    let Some(policy) = policy else { return Ok(Offer::Nothing) };
+    let policy = policy.unwrap_or_else(policy::undemanding);
     let temporary = new_key(&device);
     let mark = Some(policy.mark()).filter(|mark| !mark.name.is_empty());
     device.provision.phase = Phase::Offered { temporary, mark };
     put(tx, account, &device);
-    Ok(Offer::Policy { key: temporary, policy })
+    Ok(Offer { key: temporary, policy })
 }
 
 /// What a device says in the second phase (MS-ASPROV 2.2.2.54.1, in requests).
@@ -87,8 +93,6 @@ pub enum Obeyed {
 pub enum Acknowledged {
     /// The key of all further requests.
     Key(u32),
-    /// Nothing was offered, and nothing is demanded.
-    NothingDemanded,
     WrongKey,
     /// It has to obey more than it does.
     TooLittle,
@@ -111,9 +115,6 @@ pub fn acknowledge(
         Phase::Offered { temporary, mark } if *temporary == key => mark.clone(),
         Phase::Done { temporary } if *temporary == key => {
             return Ok(Acknowledged::Key(device.provision.key));
-        }
-        _ if head.is_none() && device.provision.acknowledged.is_none() => {
-            return Ok(Acknowledged::NothingDemanded);
         }
         _ => return Ok(Acknowledged::WrongKey),
     };

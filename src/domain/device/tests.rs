@@ -5,7 +5,7 @@ use crate::base::address::EmailAddress;
 use crate::base::clock::Clock;
 use crate::base::id::Uid;
 use crate::domain::account::{self, NewAccount};
-use crate::domain::device::provision::{Acknowledged, Due, Obeyed, Offer};
+use crate::domain::device::provision::{Acknowledged, Due, Obeyed};
 use crate::domain::mailbox;
 use crate::domain::policy::{self, Whom};
 use crate::store::Store;
@@ -366,22 +366,36 @@ fn a_policy_is_taken_up_in_two_phases() {
         let change = policy::Change { settings, ..policy::Change::default() };
         office.run(move |tx| policy::set(tx, "field", &change)).unwrap()
     };
-    let offer = || match office.run(move |tx| provision::offer(tx, ben, "ABC")).unwrap() {
-        Offer::Policy { key, policy } => (key, policy),
-        Offer::Nothing => panic!("nothing is demanded"),
+    let offer = || {
+        let offer = office.run(move |tx| provision::offer(tx, ben, "ABC")).unwrap();
+        (offer.key, offer.policy)
     };
     let acknowledge = |key, obeyed| {
         office.run(move |tx| provision::acknowledge(tx, ben, "ABC", key, obeyed)).unwrap()
     };
 
     assert_eq!(due(None), Due::Nothing);
-    assert_eq!(office.run(move |tx| provision::offer(tx, ben, "ABC")).unwrap(), Offer::Nothing);
-    assert_eq!(acknowledge(7, Obeyed::All), Acknowledged::NothingDemanded);
+    // It asks by itself; whether it obeys what demands nothing is the same to everybody.
+    assert_eq!(acknowledge(7, Obeyed::All), Acknowledged::WrongKey);
+    let (temporary, demanding) = offer();
+    assert_eq!(demanding, policy::undemanding());
+    let Acknowledged::Key(early) = acknowledge(temporary, Obeyed::Not) else { panic!() };
+    for key in [None, Some(0), Some(early), Some(temporary)] {
+        assert_eq!(due(key), Due::Nothing, "{key:?}");
+    }
 
     set("DevicePasswordEnabled", "yes");
     assert_eq!(due(None), Due::Nothing, "it is nobody's yet");
     office.run(move |tx| policy::assign(tx, Whom::One(ben), Some("field"))).unwrap();
     assert_eq!((due(None), due(Some(0))), (Due::First, Due::First));
+    assert_eq!((due(Some(early)), due(Some(temporary))), (Due::Refresh, Due::First));
+
+    // A policy that comes between the two phases is not what was acknowledged.
+    office.run(move |tx| policy::assign(tx, Whom::One(ben), None)).unwrap();
+    let (temporary, _) = offer();
+    office.run(move |tx| policy::assign(tx, Whom::One(ben), Some("field"))).unwrap();
+    let Acknowledged::Key(early) = acknowledge(temporary, Obeyed::All) else { panic!() };
+    assert_eq!(due(Some(early)), Due::Refresh);
 
     let (temporary, offered) = offer();
     assert_eq!(offered.name, "field");
@@ -408,7 +422,7 @@ fn a_policy_is_taken_up_in_two_phases() {
     office.run(|tx| policy::remove(tx, "field")).unwrap();
     assert_eq!(due(Some(key)), Due::Refresh);
     let (temporary, lifted) = offer();
-    assert!(lifted.settings.is_empty());
+    assert_eq!(lifted, policy::undemanding());
     assert!(matches!(acknowledge(temporary, Obeyed::All), Acknowledged::Key(_)));
     assert_eq!((due(Some(1)), due(None)), (Due::Nothing, Due::Nothing));
 }
@@ -430,8 +444,8 @@ fn phones_that_obey_in_part_or_not_at_all_come_in_where_the_policy_says_so() {
     let says = |obeyed| {
         office
             .run(move |tx| {
-                let Offer::Policy { key, .. } = provision::offer(tx, ben, "ABC")? else { panic!() };
-                provision::acknowledge(tx, ben, "ABC", key, obeyed)
+                let offer = provision::offer(tx, ben, "ABC")?;
+                provision::acknowledge(tx, ben, "ABC", offer.key, obeyed)
             })
             .unwrap()
     };

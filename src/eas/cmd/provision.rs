@@ -1,9 +1,9 @@
 //! Provision: a phone takes up a policy, or is told to erase itself (MS-ASPROV 3.2.5.1).
 //!
-//! Where nothing is demanded, a phone that asks is told that there is no policy (Policy Status
-//! 2): all of them go on with that, and none asks its owner to agree to anything.
+//! Where nothing is demanded no phone is sent here; one that comes by itself gets a policy that
+//! demands nothing, and a key.
 
-use crate::domain::device::provision::{self, Acknowledged, Obeyed, Offer};
+use crate::domain::device::provision::{self, Acknowledged, Obeyed};
 use crate::domain::device::{Wipe, WipeKind, wipe};
 use crate::eas::answer::{Answer, Failure, common};
 use crate::eas::session::Session;
@@ -18,7 +18,6 @@ const XML: &str = "MS-WAP-Provisioning-XML";
 
 /// Statuses of a policy (MS-ASPROV 2.2.2.54.1).
 const SUCCESS: u16 = 1;
-const NO_POLICY: u16 = 2;
 const UNKNOWN_TYPE: u16 = 3;
 const WRONG_KEY: u16 = 5;
 /// Status of the command: the request has an error.
@@ -94,19 +93,15 @@ async fn answer(
     if session.version >= Version::V14_1 && !informed && session.device.facts.is_empty() {
         return Err(Failure::Common(common::DEVICE_INFORMATION_REQUIRED));
     }
-    match session.write(move |tx| provision::offer(tx, account, &id)).await? {
-        Offer::Nothing => out.number(p::STATUS, NO_POLICY),
-        Offer::Policy { key, policy } => {
-            out.number(p::STATUS, SUCCESS);
-            out.number(p::POLICY_KEY, key);
-            match xml {
-                true => out.text(p::DATA, &policy_document::xml(&policy)),
-                false => {
-                    out.open(p::DATA);
-                    policy_document::write(out, &policy, session.version);
-                    out.close();
-                }
-            }
+    let offer = session.write(move |tx| provision::offer(tx, account, &id)).await?;
+    out.number(p::STATUS, SUCCESS);
+    out.number(p::POLICY_KEY, offer.key);
+    match xml {
+        true => out.text(p::DATA, &policy_document::xml(&offer.policy)),
+        false => {
+            out.open(p::DATA);
+            policy_document::write(out, &offer.policy, session.version);
+            out.close();
         }
     }
     Ok(())
@@ -118,7 +113,6 @@ fn acknowledged(out: &mut Writer, done: Acknowledged) -> Result<(), Failure> {
             out.number(p::STATUS, SUCCESS);
             out.number(p::POLICY_KEY, key);
         }
-        Acknowledged::NothingDemanded => out.number(p::STATUS, NO_POLICY),
         Acknowledged::WrongKey => out.number(p::STATUS, WRONG_KEY),
         Acknowledged::TooLittle => {
             return Err(Failure::Common(common::NOT_FULLY_PROVISIONABLE));

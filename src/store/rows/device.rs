@@ -129,7 +129,8 @@ pub struct Provision {
 pub enum Phase {
     #[default]
     Idle,
-    /// It was sent a policy with a temporary key; `None` lifts an earlier one.
+    /// It was sent a policy with a temporary key; `None` demands nothing, and
+    /// lifts an earlier one.
     Offered { temporary: u32, mark: Option<PolicyMark> },
     /// It has acknowledged that. Asked once more, because the answer was lost, it gets the
     /// same one.

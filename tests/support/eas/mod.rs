@@ -330,7 +330,7 @@ impl Phone {
         self.call("Settings", &tree(s::SETTINGS, [get]))
     }
 
-    /// Both phases of Provision, or the first, where there is no policy.
+    /// Both phases of Provision.
     pub fn provision(&mut self) {
         let kind = match self.model.since(12, 0) {
             true => "MS-EAS-Provisioning-WBXML",
@@ -347,11 +347,7 @@ impl Phone {
         let reply = self.call("Provision", &tree(pr::PROVISION, request));
         let policy = [pr::POLICIES, pr::POLICY];
         let status = reply.at(&[&policy[..], &[pr::STATUS]].concat()).map(str::to_owned);
-        match status.as_deref() {
-            Some("1") => {}
-            Some("2") => return,
-            other => panic!("policy status {other:?}: {reply:?}"),
-        }
+        assert_eq!(status.as_deref(), Some("1"), "policy status: {reply:?}");
         let way = [&policy[..], &[pr::POLICY_KEY]].concat();
         let temporary = reply.at(&way).expect("a key").to_owned();
         self.policy_key = temporary.parse().expect("a number");
