@@ -27,6 +27,8 @@ pub struct Person {
     pub name: String,
     /// Empty for a card without one.
     pub address: String,
+    /// Further addresses of an account; nothing else has any.
+    aliases: Vec<String>,
     pub source: Source,
     pub details: Details,
     card: Option<(MailboxId, Uid)>,
@@ -53,10 +55,12 @@ pub struct Details {
     pub last_name: String,
 }
 
-/// Where somebody was found.
+/// Where somebody was found, in the order in which they are told.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Source {
-    /// In the office's address list: an account, a group, a card of the office's address book.
+    /// Accounts and groups.
+    Directory,
+    /// The office's address book.
     Office,
     /// Among the account's contacts.
     Contacts,
@@ -79,6 +83,7 @@ impl Person {
             folded: names::fold(&name),
             name,
             address,
+            aliases: Vec::new(),
             source,
             details: Details::default(),
         };
@@ -98,6 +103,16 @@ impl Person {
         self.digits = numbers.filter_map(|number| names::digits(number)).collect();
         self.details = details;
         self.card = card;
+    }
+
+    /// Gives an account a further address, by which it is found too.
+    fn add_alias(&mut self, alias: String) {
+        self.words.push_str(&words_of(&[local_part(&alias)]));
+        self.aliases.push(alias);
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.address).chain(&self.aliases)
     }
 
     /// Bytes of its texts.
@@ -129,7 +144,7 @@ impl Person {
             word.ways.iter().any(|way| {
                 begins_one(&self.words, way)
                     || begins_one(more, way)
-                    || starts_with(&self.address, way)
+                    || self.addresses().any(|address| starts_with(address, way))
             })
         };
         let is_spelled_like = |word: &Typed| {
@@ -149,7 +164,8 @@ impl Person {
 
     /// The same where each word is known to be the beginning of one.
     fn whole_fit(&self, question: &Question) -> Fit {
-        let own = ways(&self.name).into_iter().chain([self.address.to_lowercase()]);
+        let addresses = self.addresses().map(|address| address.to_lowercase());
+        let own = ways(&self.name).into_iter().chain(addresses);
         let fit = |own: String| {
             let whole = || question.whole.iter();
             if whole().any(|text| own == *text) {
@@ -217,8 +233,9 @@ impl Question {
 pub struct People {
     /// Accounts and groups.
     own: Vec<Person>,
-    /// Addresses of these, and of accounts that are locked: cards say nothing beside that.
-    known: HashSet<String>,
+    /// Whose each address of these is; nobody's is that of an account that is locked. Cards say
+    /// nothing beside them.
+    known: HashMap<String, Option<usize>>,
     office: Vec<Arc<Book>>,
     contacts: Vec<Arc<Book>>,
 }
@@ -234,50 +251,56 @@ impl People {
     /// The office's address list alone. A card with the address of an account or a group tells
     /// more about it, and stands for nobody else.
     pub fn of_office(read: &impl Read, books: &Books) -> Result<People> {
-        let named =
-            |name, address| Person::new(name, address, Source::Office, Details::default(), None);
-        let (mut own, mut places) = (Vec::new(), HashMap::new());
-        let mut known = HashSet::new();
-        for row in read.accounts()? {
-            known.insert(row.address.clone());
-            if row.enabled {
-                places.insert(row.id, own.len());
-                own.push(named(row.display_name, row.address));
-            }
-        }
-        let mut by_address: HashMap<String, usize> = HashMap::new();
-        for (address, row) in read.addresses()? {
-            known.insert(address.clone());
-            match row {
-                AddressRow::Group(group) => {
-                    by_address.insert(address.clone(), own.len());
-                    own.push(named(group.name, address));
-                }
-                AddressRow::Alias(id) | AddressRow::Primary(id) => {
-                    by_address.extend(places.get(&id).map(|place| (address, *place)));
-                }
-            }
-        }
-        let office = books.of(read, AccountId::OFFICE)?;
-        for card in office.iter().flat_map(|book| book.people()) {
-            let place = by_address.get(&card.key);
-            if let Some(person) = place.and_then(|place| own.get_mut(*place)) {
+        let mut people = People::of_directory(read)?;
+        people.office = books.of(read, AccountId::OFFICE)?;
+        for card in people.office.iter().flat_map(|book| book.people()) {
+            let place = people.known.get(&card.key).copied().flatten();
+            if let Some(person) = place.and_then(|place| people.own.get_mut(place)) {
                 person.describe(card.details.clone(), card.card);
             }
         }
-        Ok(People { own, known, office, contacts: Vec::new() })
+        Ok(people)
+    }
+
+    fn of_directory(read: &impl Read) -> Result<People> {
+        let (mut own, mut known) = (Vec::new(), HashMap::new());
+        let named =
+            |name, address| Person::new(name, address, Source::Directory, Details::default(), None);
+        let mut places = HashMap::new();
+        for row in read.accounts()?.into_iter().filter(|row| row.enabled) {
+            places.insert(row.id, own.len());
+            own.push(named(row.display_name, row.address));
+        }
+        for (address, row) in read.addresses()? {
+            let place = match row {
+                AddressRow::Group(group) => {
+                    own.push(named(group.name, address.clone()));
+                    Some(own.len() - 1)
+                }
+                AddressRow::Primary(id) => places.get(&id).copied(),
+                AddressRow::Alias(id) => {
+                    let place = places.get(&id).copied();
+                    if let Some(person) = place.and_then(|place| own.get_mut(place)) {
+                        person.add_alias(address.clone());
+                    }
+                    place
+                }
+            };
+            known.insert(address, place);
+        }
+        Ok(People { own, known, office: Vec::new(), contacts: Vec::new() })
     }
 
     /// The office's address book alone.
     pub fn of_book(read: &impl Read, books: &Books) -> Result<People> {
         let office = books.of(read, AccountId::OFFICE)?;
-        Ok(People { own: Vec::new(), known: HashSet::new(), office, contacts: Vec::new() })
+        Ok(People { own: Vec::new(), known: HashMap::new(), office, contacts: Vec::new() })
     }
 
     fn all(&self) -> impl Iterator<Item = &Person> {
         let office = self.office.iter().flat_map(|book| book.people());
         let contacts = self.contacts.iter().flat_map(|book| book.people());
-        let outside = office.filter(|card| !self.known.contains(&card.key));
+        let outside = office.filter(|card| !self.known.contains_key(&card.key));
         self.own.iter().chain(outside).chain(contacts)
     }
 
@@ -286,34 +309,58 @@ impl People {
     /// Muster and does not hide her; Mueller is found for Muller, behind who is called so.
     pub fn list(&self, text: &str) -> Vec<&Person> {
         let Some(question) = Question::new(text) else { return Vec::new() };
-        let mut found: Vec<_> = self
-            .all()
-            .filter_map(|person| Some((person.fit(&question, true)?, &person.folded, person)))
-            .collect();
-        found.sort_by(|a, b| (a.0, a.1, &a.2.address).cmp(&(b.0, b.1, &b.2.address)));
-        found.into_iter().map(|(_, _, person)| person).collect()
+        in_order(self.all().filter_map(|it| Some((it.fit(&question, true)?, it))).collect())
     }
 
-    /// Whom a text means: those with this address, else those with this name, else those of
-    /// whose name or address each word is the beginning of one. Of an address the office's list
-    /// knows, the contacts say nothing more.
+    /// Whom a text means, those first who fit best: those with this address, else those with
+    /// this name, else those of whose name or address each word is the beginning of one. Of an
+    /// address the office's list knows, the contacts say nothing more.
     pub fn find(&self, text: &str) -> Vec<&Person> {
         let Some(question) = Question::new(text) else { return Vec::new() };
-        let wanted = canonical(text.trim());
-        let reachable = || self.all().filter(|person| !person.address.is_empty());
-        let exact = |person: &&Person| match &wanted {
-            Some(wanted) => person.key == *wanted,
-            None => question.whole.contains(&person.folded),
-        };
-        let mut found: Vec<&Person> = reachable().filter(exact).collect();
-        if found.is_empty() {
-            found = reachable().filter(|it| it.fit(&question, false).is_some()).collect();
+        let address = canonical(text.trim());
+        if let Some(person) = address.as_ref().and_then(|address| self.owner(address)) {
+            return vec![person];
         }
-        found.sort_by_key(|person| (person.address.to_lowercase(), person.source));
-        found.dedup_by_key(|person| person.address.to_lowercase());
-        found.sort_by(|a, b| (a.source, &a.folded).cmp(&(b.source, &b.folded)));
-        found
+        let reachable = || self.all().filter(|person| !person.address.is_empty());
+        let has_it = |person: &&Person| address.as_ref().is_some_and(|it| person.key == *it);
+        let mut found: Vec<_> = reachable().filter(has_it).map(|it| (Fit::Whole, it)).collect();
+        if found.is_empty() {
+            found = reachable().filter_map(|it| Some((it.fit(&question, false)?, it))).collect();
+            if found.iter().any(|(fit, _)| *fit == Fit::Whole) {
+                found.retain(|(fit, _)| *fit == Fit::Whole);
+            }
+        }
+        // Each address once, as who is known best.
+        found.sort_by_key(|(fit, person)| (person.source, *fit));
+        let mut seen = HashSet::new();
+        found.retain(|(_, person)| seen.insert(self.identity(person)));
+        in_order(found)
     }
+
+    /// Whose address in the office this is.
+    fn owner(&self, address: &str) -> Option<&Person> {
+        self.own.get(self.known.get(address).copied().flatten()?)
+    }
+
+    /// What is the same of two entries about one address; further addresses of an account are
+    /// its own one.
+    fn identity(&self, person: &Person) -> String {
+        match self.owner(&person.key) {
+            Some(owner) => owner.key.clone(),
+            None if person.key.is_empty() => person.address.to_lowercase(),
+            None => person.key.clone(),
+        }
+    }
+}
+
+/// The best fit first, and of those who fit as well the office's own.
+fn in_order(mut found: Vec<(Fit, &Person)>) -> Vec<&Person> {
+    let rank = |(fit, person): &(Fit, &Person)| (*fit, person.source);
+    found.sort_by(|a, b| {
+        let names = || (&a.1.folded, &a.1.address).cmp(&(&b.1.folded, &b.1.address));
+        rank(a).cmp(&rank(b)).then_with(names)
+    });
+    found.into_iter().map(|(_, person)| person).collect()
 }
 
 fn canonical(address: &str) -> Option<String> {

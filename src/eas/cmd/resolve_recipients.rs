@@ -145,7 +145,7 @@ fn write(
     }
     for person in found.iter().take(told) {
         out.open(t::RECIPIENT);
-        out.number(t::TYPE, if person.source == Source::Office { 1 } else { 2 });
+        out.number(t::TYPE, if person.source == Source::Contacts { 2 } else { 1 });
         out.text(t::DISPLAY_NAME, &person.name);
         out.text(t::EMAIL_ADDRESS, &person.address);
         if let Some(span) = wanted.availability.filter(|_| status == RESOLVED) {

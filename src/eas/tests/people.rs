@@ -78,6 +78,51 @@ async fn people_are_found_by_what_one_types() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_fits_best_is_suggested_first() {
+    use crate::domain::people::office as book;
+    let office = office();
+    let anna = office.account;
+    office.write(move |tx| {
+        let ben = account::find(tx, &"ben@office.example".parse().unwrap())?.id;
+        for alias in ["sales@office.example", "berlin@office.example"] {
+            account::add_alias(tx, &alias.parse().unwrap(), ben)?;
+        }
+        let shared = book::book_or_new(tx)?;
+        let own = collection::default(tx, anna, CollectionKind::Contacts)?.id;
+        for (place, name, address) in [
+            (shared, "Bert Adam", "adam@else.example"),
+            (shared, "Ilse Bertram", "ilse@else.example"),
+            (own, "Bert Abel", "abel@else.example"),
+            (own, "Berta Zoch", "zoch@else.example"),
+            (own, "Our sellers", "Sales@office.example"),
+            (own, "Uta Twice", "uta@else.example"),
+            (own, "Uta's desk", "UTA@else.example"),
+        ] {
+            let card = format!(
+                "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:{name}\r\nFN:{name}\r\nEMAIL:{address}\r\nEND:VCARD\r\n"
+            );
+            item::add(tx, place, contact::text(&Card::parse(&card).unwrap()))?;
+        }
+        Ok(())
+    });
+    let found = async |typed| {
+        let found = resolve(&office, &[typed], Vec::new()).await;
+        addresses(&found[0]).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let named = ["adam", "abel", "zoch", "ilse"].map(|name| format!("{name}@else.example"));
+    assert_eq!(found("bert").await, named);
+    // By its other addresses an account is found as itself, and once.
+    for typed in ["sales", "SALES@office.example", "sales@off", "berlin", "müller sales"] {
+        assert_eq!(found(typed).await, ["ben@office.example"], "{typed}");
+    }
+    assert_eq!(found("our sell").await, ["Sales@office.example"]);
+    assert_eq!(found("uta@else.example").await.len(), 1);
+    assert_eq!(found("ben@office.example").await, ["ben@office.example"]);
+    assert_eq!(search(&office, "sales").await.0, ["Ben Müller"]);
+    assert!(found("sale@office.example").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn their_times_certificates_and_pictures_are_told() {
     let office = office();
     let span = vec![
