@@ -1,23 +1,21 @@
 //! Reports about deliveries. RFC 3461, RFC 3464, RFC 6533.
 //!
-//! Here: "delivered" reports for senders who asked for them and have their mailbox here, and
-//! "failed" ones for members whose phone named somebody that there is not. A report has the null
-//! sender and is never answered; none goes to senders elsewhere, whose address anybody could
-//! have written.
+//! Here: "delivered" reports for senders who asked for them and have their mailbox here,
+//! "failed" ones for members whose phone named somebody that there is not, and those on mail that
+//! waits ([`late`]). A report has the null sender and is never answered; none goes to senders
+//! elsewhere, whose address anybody could have written.
 
-use std::fmt::Write as _;
-
-use bytes::Bytes;
+pub(super) mod late;
+mod report;
 
 use crate::base::address::EmailAddress;
 use crate::base::id::AccountId;
-use crate::base::secret;
 use crate::delivery::addressees::Unreachable;
-use crate::delivery::{Envelope, Message, Recipient, Refusal, Trace, trace};
+use crate::delivery::dsn::report::{Fate, Report, Returned};
+use crate::delivery::{Envelope, Message, Recipient, Refusal, Trace};
 use crate::domain::directory;
 use crate::domain::message::Prepared;
 use crate::format::mime::Submission as Header;
-use crate::format::smtp::OriginalRecipient;
 use crate::store::{Read, Store};
 
 /// Octets of the original's header that a report returns.
@@ -48,9 +46,11 @@ pub(super) async fn delivered(
         subject: "Your message was delivered",
         intro: "Your message has arrived in the mailbox of:",
         fates,
-        envelope,
+        outro: "",
+        envid: envelope.mail.envid.as_deref(),
+        arrived: trace.at,
         trace,
-        returned: &returned,
+        returned: &Returned::Header(returned),
     };
     Ok(vec![(account, report.prepared())])
 }
@@ -71,9 +71,11 @@ pub(super) async fn undelivered(
         subject: "Your message was not delivered to everybody",
         intro: "Your message could not be delivered to:",
         fates: unreachable.iter().map(Fate::failed).collect(),
-        envelope,
+        outro: "",
+        envid: envelope.mail.envid.as_deref(),
+        arrived: trace.at,
         trace,
-        returned: &returned,
+        returned: &Returned::Header(returned),
     };
     Ok(report.prepared())
 }
@@ -102,118 +104,4 @@ fn returned_header(raw: &[u8], length: usize) -> Vec<u8> {
     let Some(short) = header.get(..RETURNED_MAX) else { return header.to_vec() };
     let end = memchr::memrchr(b'\n', short).map_or(0, |at| at + 1);
     short.get(..end).unwrap_or_default().to_vec()
-}
-
-/// What became of one recipient.
-struct Fate<'a> {
-    address: String,
-    original: Option<&'a OriginalRecipient>,
-    action: &'static str,
-    status: &'static str,
-    /// For the person who reads it; empty if there is nothing to say.
-    why: &'static str,
-}
-
-impl<'a> Fate<'a> {
-    fn delivered(recipient: &'a Recipient) -> Self {
-        Self {
-            address: recipient.address.to_string(),
-            original: recipient.orcpt.as_ref(),
-            // A group's mail is spread, which is its own word (RFC 3461 §5.2.7.3).
-            action: if recipient.is_group() { "expanded" } else { "delivered" },
-            status: "2.0.0",
-            why: "",
-        }
-    }
-
-    fn failed(lost: &Unreachable) -> Self {
-        let (status, why) = lost.reason.words();
-        Self { address: lost.address.clone(), original: None, action: "failed", status, why }
-    }
-}
-
-struct Report<'a> {
-    to: String,
-    domain: &'a str,
-    subject: &'a str,
-    intro: &'a str,
-    fates: Vec<Fate<'a>>,
-    envelope: &'a Envelope,
-    trace: &'a Trace,
-    returned: &'a [u8],
-}
-
-impl Report<'_> {
-    fn prepared(&self) -> Prepared {
-        let prefix = trace::return_path(None);
-        Prepared::new(prefix.as_bytes(), Bytes::from(self.render()))
-    }
-
-    /// multipart/report of three parts: for people, for programs, and what it is about.
-    fn render(&self) -> Vec<u8> {
-        let boundary = format!("report-{:016x}", u64::from_be_bytes(secret::random()));
-        let fields = self.status();
-        // Where UTF-8 stands, the types of RFC 6533 say so.
-        let utf8 = !self.returned.is_ascii() || !fields.is_ascii();
-        let (status, headers) = match utf8 {
-            true => ("message/global-delivery-status", "message/global-headers"),
-            false => ("message/delivery-status", "text/rfc822-headers"),
-        };
-        let mut out = format!(
-            "From: Mail Delivery <postmaster@{domain}>\r\n\
-             To: <{to}>\r\n\
-             Date: {date}\r\n\
-             Message-ID: <report.{id}@{hostname}>\r\n\
-             Subject: {subject}\r\n\
-             Auto-Submitted: auto-replied\r\n\
-             MIME-Version: 1.0\r\n\
-             Content-Type: multipart/report; report-type=delivery-status;\r\n\
-             \tboundary=\"{boundary}\"\r\n\r\n\
-             --{boundary}\r\n\
-             Content-Type: text/plain; charset=utf-8\r\n\
-             Content-Transfer-Encoding: 8bit\r\n\r\n\
-             {intro}\r\n\r\n",
-            domain = self.domain,
-            to = self.to,
-            subject = self.subject,
-            intro = self.intro,
-            hostname = self.trace.via.hostname,
-            date = trace::date(self.trace.at),
-            id = self.trace.id,
-        );
-        for fate in &self.fates {
-            let gap = if fate.why.is_empty() { "" } else { ": " };
-            let _ = write!(out, "  <{}>{gap}{}\r\n", fate.address, fate.why);
-        }
-        let _ = write!(out, "\r\n--{boundary}\r\nContent-Type: {status}\r\n\r\n");
-        let _ = write!(out, "{fields}\r\n--{boundary}\r\nContent-Type: {headers}\r\n");
-        out.push_str(if utf8 { "Content-Transfer-Encoding: 8bit\r\n\r\n" } else { "\r\n" });
-        let mut out = out.into_bytes();
-        out.extend_from_slice(self.returned);
-        out.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
-        out
-    }
-
-    /// The fields for programs (RFC 3464 §2.2, §2.3).
-    fn status(&self) -> String {
-        let mut out = format!("Reporting-MTA: dns; {}\r\n", self.trace.via.hostname);
-        if let Some(envid) = &self.envelope.mail.envid {
-            let _ = write!(out, "Original-Envelope-Id: {envid}\r\n");
-        }
-        let _ = write!(out, "Arrival-Date: {}\r\n", trace::date(self.trace.at));
-        for fate in &self.fates {
-            out.push_str("\r\n");
-            if let Some(original) = fate.original {
-                let (kind, address) = (&original.kind, &original.address);
-                let _ = write!(out, "Original-Recipient: {kind}; {address}\r\n");
-            }
-            let kind = if fate.address.is_ascii() { "rfc822" } else { "utf-8" };
-            let _ = write!(
-                out,
-                "Final-Recipient: {kind}; {}\r\nAction: {}\r\nStatus: {}\r\n",
-                fate.address, fate.action, fate.status
-            );
-        }
-        out
-    }
 }

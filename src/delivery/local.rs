@@ -1,7 +1,7 @@
 //! The one transaction behind an acceptance: copies for accounts here, rows for elsewhere,
 //! and the reports that are due at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -10,7 +10,7 @@ use crate::base::id::AccountId;
 use crate::delivery::arrival::Arrival;
 use crate::delivery::queue::{self, Outgoing};
 use crate::delivery::recipient::Wish;
-use crate::delivery::{Envelope, Refusal, Trace};
+use crate::delivery::{Envelope, Recipient, Refusal, Trace};
 use crate::domain::message::{self, FlagNames, Prepared, Stored};
 use crate::domain::recipients::{self, Correspondent};
 use crate::domain::{always_moved, mailbox, quota};
@@ -28,8 +28,10 @@ pub(super) struct Posting {
     /// The prefix on the way elsewhere.
     pub outgoing_prefix: Bytes,
     pub body_size: u64,
-    /// Reports for senders here.
+    /// Reports that all is well, for senders here.
     pub reports: Vec<(AccountId, Prepared)>,
+    /// Reports that something is not.
+    pub warnings: Vec<(AccountId, Prepared)>,
     /// What is done beside the delivery.
     pub arrival: Arrival,
     /// Whom who submitted it has written to.
@@ -64,7 +66,8 @@ pub(super) fn deliver(tx: &mut Tx<'_>, mut posting: Posting) -> Result<(), Refus
     for account in &targets.direct {
         add(tx, *account, &stored, &mut posting.arrival)?;
     }
-    spread(tx, &targets.members, &stored, &mut posting.arrival, &mut waiting)?;
+    let members = targets.members.iter().map(|(account, of)| (*account, Some(*of)));
+    spread(tx, members, &stored, &mut posting.arrival, &mut waiting)?;
     let outgoing = Outgoing {
         envelope: &posting.envelope,
         trace: &posting.trace,
@@ -76,6 +79,9 @@ pub(super) fn deliver(tx: &mut Tx<'_>, mut posting: Posting) -> Result<(), Refus
     for (account, report) in posting.reports {
         report_to(tx, account, report)?;
     }
+    for (account, warning) in posting.warnings {
+        warn(tx, account, warning)?;
+    }
     if let Some(account) = posting.account {
         posting.arrival.sent(tx, account)?;
         recipients::note(tx, account, &posting.correspondents)?;
@@ -83,29 +89,33 @@ pub(super) fn deliver(tx: &mut Tx<'_>, mut posting: Posting) -> Result<(), Refus
     Ok(())
 }
 
-/// Gives each of these accounts a copy. One that is full must neither keep the mail from the
-/// others nor lose it without a word: its copy waits for room in the queue.
+/// Gives each of these accounts a copy, with the group that it is a member of. One that is full
+/// must neither keep the mail from the others nor lose it without a word: its copy waits for
+/// room in the queue.
 pub(super) fn spread<'a>(
     tx: &mut Tx<'_>,
-    accounts: impl IntoIterator<Item = &'a AccountId>,
+    accounts: impl IntoIterator<Item = (AccountId, Option<&'a Recipient>)>,
     stored: &Stored,
     arrival: &mut Arrival,
     waiting: &mut Vec<Wish>,
 ) -> Result<(), Refusal> {
-    for account in accounts {
-        match tx.account(*account)? {
+    for (account, group) in accounts {
+        match tx.account(account)? {
             None => {}
-            Some(_) if quota::usage(tx, *account)?.fits(stored.size()) => {
-                add(tx, *account, stored, arrival)?;
+            Some(_) if quota::usage(tx, account)?.fits(stored.size()) => {
+                add(tx, account, stored, arrival)?;
             }
-            Some(full) => waiting.extend(Wish::plain(&full.address)),
+            Some(full) => waiting.extend(Wish::plain(&full.address).map(|wish| match group {
+                Some(group) => group.member_wish(wish.address),
+                None => wish,
+            })),
         }
     }
     Ok(())
 }
 
 /// Whether everybody who was named has room for the message.
-fn check_room(tx: &Tx<'_>, posting: &Posting, targets: &Targets) -> Result<(), Refusal> {
+fn check_room(tx: &Tx<'_>, posting: &Posting, targets: &Targets<'_>) -> Result<(), Refusal> {
     let size = posting.message.size();
     let copy = match &posting.copy {
         SentCopy::None => 0,
@@ -162,8 +172,31 @@ pub(super) fn add(
     Ok(arrival.deliver(tx, account)?)
 }
 
+/// The same also where there is no room any more.
+pub(super) fn add_beyond_quota(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    stored: &Stored,
+    arrival: &mut Arrival,
+) -> Result<(), Refusal> {
+    let to = always_moved::destination(tx, account, stored)?;
+    message::add_beyond_quota(tx, to, stored)?;
+    Ok(arrival.deliver(tx, account)?)
+}
+
+/// A report that something went wrong comes also to somebody whose own mailbox is full: it is
+/// small, of mail that the account sent itself, and without it mail would be lost unheard.
+pub(super) fn warn(tx: &mut Tx<'_>, account: AccountId, warning: Prepared) -> Result<(), Refusal> {
+    let stored = message::store_content(tx, warning)?;
+    add_beyond_quota(tx, account, &stored, &mut Arrival::default())
+}
+
 /// A report that finds no room is given up: the message it tells of has arrived.
-fn report_to(tx: &mut Tx<'_>, account: AccountId, report: Prepared) -> Result<(), Refusal> {
+pub(super) fn report_to(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    report: Prepared,
+) -> Result<(), Refusal> {
     if quota::usage(tx, account)?.fits(report.size()) {
         let stored = message::store_content(tx, report)?;
         add(tx, account, &stored, &mut Arrival::default())?;
@@ -172,25 +205,29 @@ fn report_to(tx: &mut Tx<'_>, account: AccountId, report: Prepared) -> Result<()
 }
 
 /// Where a message goes, each place once, whatever the number of ways that lead there.
-struct Targets {
+struct Targets<'e> {
     /// Accounts that were named as recipients.
     direct: BTreeSet<AccountId>,
-    /// Accounts that get it as members of a group.
-    members: BTreeSet<AccountId>,
+    /// Accounts that get it as members of a group: the first one named of several.
+    members: BTreeMap<AccountId, &'e Recipient>,
     elsewhere: Vec<Wish>,
 }
 
-impl Targets {
-    fn of(envelope: &Envelope) -> Self {
-        let (mut direct, mut members) = (BTreeSet::new(), BTreeSet::new());
+impl<'e> Targets<'e> {
+    fn of(envelope: &'e Envelope) -> Self {
+        let (mut direct, mut members) = (BTreeSet::new(), BTreeMap::new());
         let (mut elsewhere, mut seen) = (Vec::new(), BTreeSet::<&EmailAddress>::new());
         for recipient in &envelope.recipients {
-            let of = if recipient.is_group() { &mut members } else { &mut direct };
-            of.extend(recipient.accounts.iter().copied());
+            for account in &recipient.accounts {
+                match recipient.is_group() {
+                    true => _ = members.entry(*account).or_insert(recipient),
+                    false => _ = direct.insert(*account),
+                }
+            }
             let new = recipient.elsewhere.iter().filter(|address| seen.insert(address));
             elsewhere.extend(new.map(|address| recipient.wish(address)));
         }
-        members.retain(|member| !direct.contains(member));
+        members.retain(|member, _| !direct.contains(member));
         Self { direct, members, elsewhere }
     }
 }

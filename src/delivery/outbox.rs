@@ -57,7 +57,7 @@ pub async fn run(store: Store, hostname: Arc<str>, shutdown: Shutdown) {
             () = shutdown.wait() => return,
             changed = changes.changed(), if pause.is_none() => if changed.is_err() { return },
             () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
-            _ = look.tick() => if let Err(error) = waiting::deliver(&store).await {
+            _ = look.tick() => if let Err(error) = waiting::deliver(&store, &hostname).await {
                 tracing::warn!(%error, "mail for a mailbox that was full is tried again");
             }
         }
@@ -132,7 +132,7 @@ async fn carry(
             None => return Err(Refusal::Store(format!("content {} is missing", entry.content))),
         }
     };
-    let trace = Trace::new(via(hostname), store.clock().now());
+    let trace = Trace::new(Via::own(hostname), store.clock().now());
     let id = trace.id.clone();
     let (account, sent) = (entry.account, entry.recipients.len());
     let post = move |tx: &mut Tx<'_>| -> Result<(), Refusal> {
@@ -142,17 +142,6 @@ async fn carry(
     store.write(post).await?;
     tracing::info!(%account, id, recipients = sent, "mail written here was sent");
     Ok(())
-}
-
-fn via(hostname: &str) -> Via {
-    Via {
-        helo: hostname.to_owned(),
-        ip: std::net::Ipv4Addr::LOCALHOST.into(),
-        extended: true,
-        tls: None,
-        authenticated: true,
-        hostname: hostname.to_owned(),
-    }
 }
 
 fn deliver(
@@ -165,7 +154,8 @@ fn deliver(
 ) -> Result<(), Refusal> {
     let stored = message::stored(tx, entry.content)?;
     let mut waiting = to.elsewhere.clone();
-    local::spread(tx, &to.accounts, &stored, arrival, &mut waiting)?;
+    let accounts = to.accounts.iter().map(|account| (*account, None));
+    local::spread(tx, accounts, &stored, arrival, &mut waiting)?;
     let sender = entry.sender.as_deref().and_then(|s| EmailAddress::parse_mailbox(s).ok());
     let body = if plain { Body::SevenBit } else { Body::EightBit };
     let envelope = Envelope {
@@ -226,11 +216,5 @@ fn tell(
         .finish();
     let prefix = trace::return_path(None);
     let notice = Prepared::new(prefix.as_bytes(), Bytes::from(raw));
-    if !quota::usage(tx, entry.account)?.fits(notice.size()) {
-        return Ok(());
-    }
-    let stored = message::store_content(tx, notice)?;
-    let inbox = mailbox::find(tx, entry.account, mailbox::INBOX)?;
-    message::add(tx, inbox.id, &stored, &FlagNames::default(), None)?;
-    Ok(())
+    local::warn(tx, entry.account, notice)
 }

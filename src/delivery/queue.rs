@@ -57,6 +57,9 @@ pub(super) fn put(
                     tries: 0,
                     next_try: now,
                     last_answer: String::new(),
+                    looked: now,
+                    waited: 0,
+                    told: false,
                 })
                 .collect(),
         };

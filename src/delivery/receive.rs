@@ -37,6 +37,7 @@ pub async fn receive(
         outgoing_prefix,
         body_size,
         reports,
+        warnings: Vec::new(),
         copy,
         arrival,
     };

@@ -52,6 +52,20 @@ impl Recipient {
     pub(super) fn wish(&self, address: &EmailAddress) -> Wish {
         Wish { address: address.clone(), notify: self.notify, orcpt: self.orcpt.clone() }
     }
+
+    /// What the sender wants to hear of one of the accounts here, beyond that the group's mail
+    /// was spread, which has been told by then (RFC 3461 §5.2.7.3). Reports name the group, too:
+    /// that is whom the sender wrote to.
+    pub(super) fn member_wish(&self, address: EmailAddress) -> Wish {
+        let notify = self.notify.map(|notify| Notify { success: false, ..notify });
+        let address_of_group = || {
+            let address = self.address.to_string();
+            let kind = if address.is_ascii() { "rfc822" } else { "utf-8" }.to_owned();
+            OriginalRecipient { kind, address }
+        };
+        let orcpt = Some(self.orcpt.clone().unwrap_or_else(address_of_group));
+        Wish { address, notify, orcpt }
+    }
 }
 
 /// Who asks.

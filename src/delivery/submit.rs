@@ -80,11 +80,12 @@ pub async fn prepare(
     let received = trace.received(envelope.mail.smtputf8, only_recipient(&envelope)) + &added;
     let prefix = trace::return_path(envelope.sender()) + &received;
     let outgoing_prefix = Bytes::from(pass_on_mark(&envelope) + &received);
-    let mut reports = dsn::delivered(store, &envelope, &message, &header, &trace).await?;
+    let reports = dsn::delivered(store, &envelope, &message, &header, &trace).await?;
+    let mut warnings = Vec::new();
     if !wishes.unreachable.is_empty() {
         let lost = &wishes.unreachable;
         let report = dsn::undelivered(&envelope, &author, lost, &message, &header, &trace).await?;
-        reports.push((account, report));
+        warnings.push((account, report));
     }
     let copy = match (wishes.keep, header.bcc.is_empty()) {
         (false, _) => SentCopy::None,
@@ -110,6 +111,7 @@ pub async fn prepare(
         outgoing_prefix,
         body_size,
         reports,
+        warnings,
         copy,
         arrival,
         correspondents,

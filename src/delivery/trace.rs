@@ -25,6 +25,18 @@ pub struct Via {
 }
 
 impl Via {
+    /// What this server writes itself.
+    pub fn own(hostname: &str) -> Self {
+        Self {
+            helo: hostname.to_owned(),
+            ip: std::net::Ipv4Addr::LOCALHOST.into(),
+            extended: true,
+            tls: None,
+            authenticated: true,
+            hostname: hostname.to_owned(),
+        }
+    }
+
     /// The protocol's name (RFC 3848, RFC 6531 §4.3).
     fn protocol(&self, smtputf8: bool) -> String {
         if !self.extended {

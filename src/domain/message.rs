@@ -153,6 +153,23 @@ pub fn add_received(
 ) -> Result<Message> {
     require(tx, mailbox)?;
     quota::require(tx, mailbox.account, stored.facts.size)?;
+    place(tx, mailbox, stored, flags, received)
+}
+
+/// Adds a message also to an account that is full: for what was promised to arrive, or nobody
+/// would ever hear of. Fails with `NotFound`.
+pub fn add_beyond_quota(tx: &mut Tx<'_>, mailbox: MailboxId, stored: &Stored) -> Result<Message> {
+    require(tx, mailbox)?;
+    place(tx, mailbox, stored, &FlagNames::default(), None)
+}
+
+fn place(
+    tx: &mut Tx<'_>,
+    mailbox: MailboxId,
+    stored: &Stored,
+    flags: &FlagNames,
+    received: Option<Received>,
+) -> Result<Message> {
     let flags = flags.resolve(tx, mailbox.account)?;
     let thread = thread::assign(tx, mailbox.account, &stored.facts.links)?;
     let Received { at, zone } = received.unwrap_or(tx.now().into());

@@ -42,10 +42,17 @@ pub struct QueueRecipient {
     pub next_try: UnixTime,
     /// What the other side or the network said last; empty before the first try.
     pub last_answer: String,
+    /// When it was last looked at; the acceptance before the first time.
+    pub looked: UnixTime,
+    /// Seconds that it had waited by then.
+    pub waited: u64,
+    /// The sender was told that it is delayed.
+    pub told: bool,
 }
 
 impl QueueEntry {
-    const VERSION: u8 = 1;
+    /// Version 2 tells of each recipient how long it has waited.
+    const VERSION: u8 = 2;
 
     pub fn encode(&self) -> Bytes {
         let mut out = Writer::new(Self::VERSION);
@@ -71,11 +78,12 @@ impl QueueEntry {
     }
 
     pub fn decode(value: &[u8]) -> Result<Self> {
-        let (mut row, _) = Reader::new(value, "queue entry", Self::VERSION)?;
+        let (mut row, version) = Reader::new(value, "queue entry", Self::VERSION)?;
+        let (content, size, accepted) = (ContentId(row.u64()?), row.u64()?, row.i64()?);
         Ok(Self {
-            content: ContentId(row.u64()?),
-            size: row.u64()?,
-            accepted: row.i64()?,
+            content,
+            size,
+            accepted,
             id: row.str()?,
             account: row.option(|row| Ok(AccountId(row.u32()?)))?,
             sender: row.option(Reader::str)?,
@@ -91,7 +99,8 @@ impl QueueEntry {
             envid: row.option(Reader::str)?,
             recipients: {
                 let count = row.u64()?;
-                (0..count).map(|_| QueueRecipient::read(&mut row)).collect::<Result<_>>()?
+                let read = |_| QueueRecipient::read(&mut row, version, accepted);
+                (0..count).map(read).collect::<Result<_>>()?
             },
         })
     }
@@ -107,10 +116,11 @@ impl QueueRecipient {
             out.str(&orcpt.kind).str(&orcpt.address);
         });
         out.u32(self.tries).i64(self.next_try).str(&self.last_answer);
+        out.i64(self.looked).u64(self.waited).bool(self.told);
     }
 
-    fn read(row: &mut Reader<'_>) -> Result<Self> {
-        Ok(Self {
+    fn read(row: &mut Reader<'_>, version: u8, accepted: UnixTime) -> Result<Self> {
+        let mut recipient = Self {
             address: row.str()?,
             notify: row.option(|row| {
                 let (success, failure) = (row.bool()?, row.bool()?);
@@ -123,7 +133,15 @@ impl QueueRecipient {
             tries: row.u32()?,
             next_try: row.i64()?,
             last_answer: row.str()?,
-        })
+            looked: accepted,
+            waited: 0,
+            told: false,
+        };
+        if version >= 2 {
+            recipient.looked = row.i64()?;
+            (recipient.waited, recipient.told) = (row.u64()?, row.bool()?);
+        }
+        Ok(recipient)
     }
 }
 
@@ -140,6 +158,9 @@ mod tests {
             tries: 3,
             next_try: 1_700_000_000,
             last_answer: "450 later".into(),
+            looked: 1_600_000_000,
+            waited: 900,
+            told: true,
         };
         let plain = QueueRecipient { notify: None, orcpt: None, ..recipient.clone() };
         let entry = QueueEntry {
@@ -163,5 +184,14 @@ mod tests {
         for cut in 0..row.len() {
             assert!(QueueEntry::decode(row.get(..cut).unwrap()).is_err());
         }
+    }
+
+    #[test]
+    fn an_entry_of_the_first_format_has_waited_since_it_was_accepted() {
+        let row = b"\x01\x07\x02\xc8\x01\x01a\x00\x00\x00\x00\x00\x00\x00\x01\x05b@x.y\x00\x00\x03\xd2\x01\x00";
+        let entry = QueueEntry::decode(row).unwrap();
+        let recipient = &entry.recipients[0];
+        assert_eq!((entry.accepted, recipient.tries, recipient.next_try), (100, 3, 105));
+        assert_eq!((recipient.looked, recipient.waited, recipient.told), (100, 0, false));
     }
 }
