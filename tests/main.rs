@@ -17,6 +17,7 @@ mod limits;
 mod mailboxes;
 mod meetings;
 mod nonsense;
+mod relay;
 mod sessions;
 mod smtp;
 mod submission;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 
 use crate::base::limits::Limits;
+use crate::net::proxies::{Network, Proxies};
 
 /// Prefix of the environment variables.
 const PREFIX: &str = "KONTOR_";
@@ -25,6 +26,8 @@ pub struct Config {
     pub allow_plaintext_login: bool,
     /// The office's; `None` is the machine's.
     pub time_zone: Option<TimeZone>,
+    /// Whose word on the client of a web request is taken.
+    pub proxies: Proxies,
     pub listen: Listen,
     pub tls: Option<Files>,
     /// Filter of the log, as `tracing` reads it.
@@ -110,6 +113,21 @@ pub const SETTINGS: &[Setting] = &[
                 })
             };
             config.time_zone = non_empty(text).map(find).transpose()?;
+            Ok(())
+        },
+    },
+    Setting {
+        section: "",
+        key: "trusted_proxies",
+        default: "",
+        help: "Addresses or networks (10.1.0.0/16), several with commas, of proxies in front of the web's ports, which name their clients in X-Forwarded-For and X-Forwarded-Proto. From all others these fields are ignored.",
+        set: |config, text| {
+            let network = |text: &str| {
+                let network = text.parse::<Network>();
+                network.map_err(|expected| format!("\"{text}\": {expected}"))
+            };
+            let named = text.split(',').filter_map(non_empty);
+            config.proxies = named.map(network).collect::<Result<_, _>>()?;
             Ok(())
         },
     },
@@ -480,6 +498,7 @@ mod tests {
             ),
             ("[limit]\nrecipients = 7", "no setting \"[limit]\""),
             ("time_zone = \"Berlin\"", "named as in Europe/Berlin"),
+            ("trusted_proxies = \"127.0.0.1, relay\"", "\"relay\": an address such as"),
             ("hostnam = \"x\"", "did you mean \"hostname\"?"),
             ("[limits]\nrecipients = \"few\"", "limits.recipients: \"few\" is not a number"),
             ("[listen]\nimap = 143", "\"143\" is not ADDRESS:PORT"),

@@ -143,7 +143,7 @@ impl Server {
         let tls = tls.map_err(|error| Failure(error.to_string()))?;
         let (sender, down) = shutdown();
         let mut server = Self {
-            connections: Connections::new(&config.limits, descriptors),
+            connections: Connections::new(&config.limits, descriptors, config.proxies.clone()),
             certificate: (tls.certificate_file().to_owned(), fresh),
             up: Vec::new(),
             tasks: Vec::new(),
@@ -220,7 +220,7 @@ impl Server {
             .merge(discover::routes(discover))
             .merge(phones.routes())
             .merge(pages.routes());
-        let web = http::Server::new(routes, discover::ANY_CASE);
+        let web = http::Server::new(routes, discover::ANY_CASE, config.proxies.clone());
         self.listen("http", &listen.http, Encryption::None, &web)?;
         self.listen("https", &listen.https, Encryption::ImplicitWeb, &web)?;
         Ok(())

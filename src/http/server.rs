@@ -9,16 +9,17 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
+use hyper::{HeaderMap, Request};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tower::Service as _;
 
 use super::any_case;
 use crate::base::limits;
 use crate::base::metrics::Metric;
+use crate::net::proxies::Proxies;
 use crate::net::{Connection, Front, Peer, Refusal};
 
 static REQUESTS: Metric = Metric::counter("kontor_http_requests_total", "HTTP requests answered.");
@@ -38,13 +39,19 @@ pub struct Encrypted(pub bool);
 pub struct Server {
     router: Router,
     any_case: Arc<[&'static str]>,
+    proxies: Proxies,
 }
 
 impl Server {
     /// Serves the routes. The paths of `any_case` are found however a client spells them; one
-    /// that ends in `/` stands for everything below it.
-    pub fn new(router: Router, any_case: impl IntoIterator<Item = &'static str>) -> Arc<Self> {
-        Arc::new(Self { router, any_case: any_case.into_iter().collect() })
+    /// that ends in `/` stands for everything below it. What `proxies` say of their clients is
+    /// believed.
+    pub fn new(
+        router: Router,
+        any_case: impl IntoIterator<Item = &'static str>,
+        proxies: Proxies,
+    ) -> Arc<Self> {
+        Arc::new(Self { router, any_case: any_case.into_iter().collect(), proxies })
     }
 }
 
@@ -109,6 +116,21 @@ impl Front for Server {
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 impl Server {
+    /// Whom a request is from, and whether it came encrypted: a proxy of ours says it of its
+    /// client.
+    fn client(&self, peer: Peer, encrypted: Encrypted, headers: &HeaderMap) -> (Peer, Encrypted) {
+        if !self.proxies.trusts(peer.ip()) {
+            return (peer, encrypted);
+        }
+        // A value that is no text is one that no proxy writes.
+        let hops = headers.get_all("x-forwarded-for").iter();
+        let client = self.proxies.client(peer.ip(), hops.map(|hop| hop.to_str().unwrap_or("")));
+        let scheme = headers.get_all("x-forwarded-proto").iter().next_back();
+        let scheme = scheme.and_then(|scheme| scheme.to_str().ok()?.rsplit(',').next());
+        let with_tls = scheme.is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https"));
+        (peer.on_behalf_of(client), Encrypted(encrypted.0 || with_tls))
+    }
+
     /// Passes a request to the routes and writes its line in the log.
     fn answer(&self, peer: Peer, encrypted: Encrypted, request: Request<Incoming>) -> Answer {
         let start = Instant::now();
@@ -116,6 +138,7 @@ impl Server {
         // Without the query: it may hold what is not for the log.
         let path = request.uri().path().to_owned();
         let mut request = request.map(Body::new);
+        let (peer, encrypted) = self.client(peer, encrypted, request.headers());
         if let Some(folded) = any_case::fold(request.uri(), &self.any_case) {
             *request.uri_mut() = folded;
         }

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::Refusal;
+use super::proxies::Proxies;
 use super::rate::{Buckets, Source};
 use crate::base::limits::{self, Limits};
 use crate::base::metrics::Metric;
@@ -35,6 +36,8 @@ const SETTLE: Duration = Duration::from_secs(2);
 pub struct Connections {
     most: usize,
     most_per_address: usize,
+    /// Many clients come from these, and are no crowd.
+    proxies: Proxies,
     state: Mutex<State>,
     emptied: Notify,
 }
@@ -66,7 +69,7 @@ pub(super) struct Ticket {
 
 impl Connections {
     /// Counts up to what the limits say, and never beyond what the process's descriptors allow.
-    pub fn new(limits: &Limits, descriptors: u64) -> Arc<Self> {
+    pub fn new(limits: &Limits, descriptors: u64, proxies: Proxies) -> Arc<Self> {
         // A tenth stays free, so that the store, the log and new comers find descriptors.
         let usable = (descriptors / 10 * 9).saturating_sub(limits::DESCRIPTORS_RESERVED).max(16);
         let rate = f64::from(limits.connects_per_second.max(1));
@@ -80,6 +83,7 @@ impl Connections {
         Arc::new(Self {
             most: limits.connections.min(usize::try_from(usable).unwrap_or(usize::MAX)),
             most_per_address: limits.connections_per_address,
+            proxies,
             state: Mutex::new(state),
             emptied: Notify::new(),
         })
@@ -95,16 +99,16 @@ impl Connections {
     }
 
     fn try_admit(self: &Arc<Self>, address: IpAddr, now: Instant) -> Result<Arc<Ticket>, Refusal> {
-        let source = Source::from(address);
+        let (source, proxy) = (Source::from(address), self.proxies.trusts(address));
         let mut state = self.lock();
         let here = state.by_source.get(&source).copied().unwrap_or(0);
-        if here as usize >= self.most_per_address {
+        if here as usize >= self.most_per_address && !proxy {
             return Err(Refusal::TooManyFromAddress);
         }
         if state.open >= self.most && !state.evict_oldest(now) {
             return Err(Refusal::Full);
         }
-        if state.pace.take(source, now).is_err() {
+        if state.pace.take(source, now).is_err() && !proxy {
             return Err(Refusal::TooFast);
         }
         state.last_id += 1;
@@ -230,7 +234,7 @@ mod tests {
             connects_per_second: 1,
             ..Limits::default()
         };
-        Connections::new(&limits, 65_536)
+        Connections::new(&limits, 65_536, Proxies::from_iter(["192.0.2.9".parse().unwrap()]))
     }
 
     #[test]
@@ -255,6 +259,12 @@ mod tests {
         }
         assert_eq!(all.admit(address(2)).unwrap_err(), Refusal::TooFast);
         all.admit(address(1)).unwrap();
+    }
+
+    #[test]
+    fn a_proxy_of_ours_brings_as_many_as_there_is_room_for() {
+        let all = connections(100, 2);
+        let _held: Vec<_> = (0..50).map(|_| all.admit(address(9)).unwrap()).collect();
     }
 
     #[tokio::test]

@@ -196,6 +196,7 @@ mod tests {
 
     use super::*;
     use crate::base::limits::Limits;
+    use crate::net::proxies::Proxies;
     use crate::net::{Refusal, ShutdownSender, shutdown};
 
     /// Says hello, then echoes; `p` is a fault of the server, `s` starts TLS.
@@ -244,7 +245,7 @@ mod tests {
         let (sender, down) = shutdown();
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), encryption).unwrap();
         let address = listener.local_addr().unwrap();
-        let connections = Connections::new(&limits, 65_536);
+        let connections = Connections::new(&limits, 65_536, Proxies::default());
         tokio::spawn(listener.run(Arc::new(Echo), connections.clone(), tls, down));
         Server { address, connections, shutdown: sender, _dir: dir }
     }

@@ -8,6 +8,7 @@ mod connections;
 pub mod dns;
 mod listen;
 pub mod mail_certificate;
+pub mod proxies;
 pub mod rate;
 mod shutdown;
 mod stream;
@@ -68,6 +69,11 @@ impl Peer {
     /// The client's address, an IPv4 one also where it came through an IPv6 socket.
     pub fn ip(&self) -> IpAddr {
         self.address.ip().to_canonical()
+    }
+
+    /// The client for whom this peer speaks, on the same connection.
+    pub fn on_behalf_of(&self, client: IpAddr) -> Self {
+        Self { address: SocketAddr::new(client, 0), ..self.clone() }
     }
 
     pub fn is_loopback(&self) -> bool {

@@ -17,6 +17,7 @@ use crate::domain::auth::Credentials;
 use crate::domain::mailbox;
 use crate::format::mime::RecordView;
 use crate::login::Doorkeeper;
+use crate::net::proxies::Proxies;
 use crate::net::rate::Logins;
 use crate::net::{Connections, Encryption, Listener, ShutdownSender, Tls, shutdown};
 use crate::smtp::{Front, Role, Settings};
@@ -93,7 +94,12 @@ fn serve(store: Store, role: Role, limits: Limits) -> Office {
         limits: Arc::new(limits.clone()),
     };
     let front = Front::new(settings, store.clone());
-    tokio::spawn(listener.run(front, Connections::new(&limits, 65_536), tls, down));
+    tokio::spawn(listener.run(
+        front,
+        Connections::new(&limits, 65_536, Proxies::default()),
+        tls,
+        down,
+    ));
     Office { address, store, shutdown: sender, _dir: dir }
 }
 
