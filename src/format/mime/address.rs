@@ -154,11 +154,22 @@ impl<'a> Parser<'a> {
                     if words.space && words.at_sign.is_some_and(|at| at + 1 < words.text.len()) {
                         words.next_word = Some((words.text.len(), self.at - 1));
                     }
-                    words.push(byte);
+                    words.separate();
+                    self.at -= 1;
+                    words.text.extend_from_slice(self.atom());
                 }
             }
         }
         bare(&mut words)
+    }
+
+    /// The ordinary bytes from here on, at least one, and goes behind them.
+    fn atom(&mut self) -> &'a [u8] {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let end = rest.iter().skip(1).position(|byte| is_special(*byte));
+        let atom = end.and_then(|end| rest.get(..=end)).unwrap_or(rest);
+        self.at += atom.len();
+        atom
     }
 
     /// `name <local@host>`, from behind the `<`.
@@ -180,7 +191,10 @@ impl<'a> Parser<'a> {
                     words.text.push(b'@');
                 }
                 _ if is_space(byte) => {}
-                _ => words.text.push(byte),
+                _ => {
+                    self.at -= 1;
+                    words.text.extend_from_slice(self.atom());
+                }
             }
         }
         let (local, host) = split(&words);
@@ -290,6 +304,12 @@ impl<'a> Parser<'a> {
             }
         }
     }
+}
+
+/// Whether a byte may mean more than itself.
+fn is_special(byte: u8) -> bool {
+    is_space(byte)
+        || matches!(byte, b',' | b';' | b':' | b'<' | b'>' | b'"' | b'(' | b'[' | b'@' | 0)
 }
 
 /// An entry without angle brackets, if there is anything to it.

@@ -94,6 +94,9 @@ impl Frame {
     }
 }
 
+/// Bytes for which room is made at most before they come.
+const MOST_ROOM: usize = 1 << 20;
+
 /// What the framer has found.
 #[derive(Debug)]
 pub enum Event {
@@ -201,7 +204,11 @@ impl Framer {
             }
             _ => 4096,
         };
-        self.input.reserve(room as usize);
+        // A command of many literals is moved as rarely as can be, for no more than it brought.
+        if self.input.capacity() - self.input.len() < room as usize {
+            let room = (room as usize).max((3 * self.input.len()).min(MOST_ROOM));
+            self.input.reserve(room);
+        }
         &mut self.input
     }
 
