@@ -159,6 +159,9 @@ fn people_and_addresses_are_looked_after_from_the_command_line() {
         let weak = office.run("user add eve@d.example --name Eve --password-stdin", "pw");
         assert!(weak.status.success());
         assert!(String::from_utf8_lossy(&weak.stderr).contains("weak"));
+        let (passwd, weak) = ("user passwd nobody@d.example --password-stdin", "pw");
+        let nobody = office.run(passwd, weak);
+        assert!(!String::from_utf8_lossy(&nobody.stderr).contains("weak"), "nothing was set");
         let elsewhere = office.run("user add x@other.example --name X --password-stdin", PASSWORD);
         assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("kontor domain add"));
 
@@ -194,6 +197,7 @@ fn people_and_addresses_are_looked_after_from_the_command_line() {
         office.succeed("alias remove info@d.example", "");
         assert_eq!(office.json("alias list"), serde_json::json!([]));
         assert_eq!(office.json("queue list"), serde_json::json!([]));
+        assert!(office.succeed("user disable ada@d.example", "").contains("nobody administers"));
         assert!(office.succeed("check", "").starts_with("ok "));
         drop(server);
     }
@@ -206,6 +210,11 @@ fn set_up_happens_once_and_needs_a_real_password() {
     let short = office.run(init, "short");
     assert!(String::from_utf8_lossy(&short.stderr).contains("at least 8 characters"));
     assert!(office.fail("user list").contains("kontor init"));
+    let strangers = init.replace("a@d.example", "a@other.example");
+    let stranger = office.run(&strangers, PASSWORD);
+    assert!(String::from_utf8_lossy(&stranger.stderr).contains("such as a@d.example"));
+    let nameless = office.run(&init.replace("h.example", "h..example"), PASSWORD);
+    assert!(String::from_utf8_lossy(&nameless.stderr).contains("not a valid hostname"));
     office.succeed(init, PASSWORD);
     let again = office.run(init, PASSWORD);
     assert!(String::from_utf8_lossy(&again.stderr).contains("set up already"));

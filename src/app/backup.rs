@@ -31,7 +31,15 @@ pub fn backup(mut door: Door, file: &Path) -> Result<ExitCode, Failure> {
         door.run(Request::Backup, Vec::new(), &mut writer)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let failed = |error: io::Error| Failure(format!("cannot write {}: {error}", file.display()));
+    let failed = |error: io::Error| {
+        let what = match file.parent() {
+            Some(dir) if !dir.as_os_str().is_empty() && !dir.is_dir() => {
+                format!("there is no directory {}; make it first", dir.display())
+            }
+            _ => error.to_string(),
+        };
+        Failure(format!("cannot write {}: {what}", file.display()))
+    };
     let mut aside = file.as_os_str().to_owned();
     aside.push(".unfinished");
     let aside = PathBuf::from(aside);
@@ -127,8 +135,8 @@ fn fill(work: &Path, input: Box<dyn Read>) -> Result<String, Failure> {
             .map_err(|error| Failure(format!("cannot write {}: {error}", file.display())))?;
     }
     Ok(format!(
-        "Restored {} messages' contents ({}) and checked them.",
-        summary.bodies,
+        "Restored {} ({} with all else) and checked everything.",
+        output::counted(summary.bodies, "message", "messages"),
         output::size(summary.bytes)
     ))
 }

@@ -16,7 +16,7 @@ use super::control::{
 };
 use super::import::entries::EntryKind;
 use super::import::{self, Found};
-use super::output::{self, Terminal};
+use super::output::{self, Terminal, counted};
 use crate::base::limits;
 
 /// Entries in one transaction.
@@ -50,12 +50,13 @@ pub fn bring(mut door: Door, kind: import::Kind, source: &Source) -> Result<Exit
     }
     // Also an empty one: an unknown account is an error even where nothing is to be brought.
     send(&mut door, source, &mut batch, &mut total)?;
-    let (messages, bytes) = (total.messages, output::size(total.bytes));
-    output::say(&format!("Brought {messages} messages ({bytes}) to {}.\n", source.email));
+    let messages = counted(total.messages, "message", "messages");
+    let bytes = output::size(total.bytes);
+    output::say(&format!("Brought {messages} ({bytes}) to {}.\n", source.email));
     if total.skipped.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    output::say(&format!("{} were skipped; see above.\n", total.skipped.len()));
+    output::say(&format!("{} skipped; see above.\n", total.skipped.len()));
     Ok(ExitCode::FAILURE)
 }
 
@@ -99,7 +100,7 @@ pub fn bring_entries(
     if total.skipped.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    output::say(&format!("{} were skipped; see above.\n", total.skipped.len()));
+    output::say(&format!("{} skipped; see above.\n", total.skipped.len()));
     Ok(ExitCode::FAILURE)
 }
 
@@ -156,7 +157,8 @@ fn send(
     let request =
         Request::Bring { email: source.email.clone(), into: source.into.clone(), messages };
     let reply = door.run(request, bytes, &mut Terminal).map_err(|Failure(text)| {
-        Failure(format!("{text} (after {} messages had been brought)", total.messages))
+        let before = counted(total.messages, "message", "messages");
+        Failure(format!("{text} ({before} had been brought before)"))
     })?;
     let Reply::Brought(line) = reply else { return Err(unexpected()) };
     if total.messages / PROGRESS != (total.messages + line.messages) / PROGRESS {

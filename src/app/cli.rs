@@ -17,14 +17,17 @@ use crate::discover::check::Override;
 #[command(propagate_version = false, subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
     /// The data directory; without it, `data` below the working directory.
-    #[arg(long, global = true, env = "KONTOR_DATA", value_name = "DIR")]
+    #[arg(long, global = true, env = "KONTOR_DATA", value_name = "DIR", help_heading = EVERYWHERE)]
     pub data: Option<PathBuf>,
     /// The file with the settings.
-    #[arg(long, global = true, env = "KONTOR_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "KONTOR_CONFIG", value_name = "FILE", help_heading = EVERYWHERE)]
     pub config: Option<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
 }
+
+/// Apart from a command's own options, which would otherwise stand between these.
+const EVERYWHERE: &str = "Options of every command";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,6 +53,9 @@ Example:
       --hostname mail.office.example --admin ada@office.example --password-stdin")]
     Init(Init),
     /// Run a filled sample office on unprivileged ports and print its log-ins.
+    #[command(after_help = "\
+Without --data it lies in a temporary directory, and nothing of it remains after Ctrl-C.
+With it, the office is kept, and the next start goes on with it.")]
     Demo,
     /// Accounts: people who log in.
     #[command(subcommand)]
@@ -75,14 +81,14 @@ Example:
     /// Mail that waits to leave.
     #[command(subcommand)]
     Queue(Queue),
-    /// Bring mail in from files.
+    /// Bring mail, calendars and contacts in from files.
     #[command(subcommand)]
     Import(Import),
     /// Write all that an account has: mail as maildirs, calendars as .ics, contacts as .vcf.
     #[command(after_help = "\
 The directory gets one maildir for each mailbox; kontor import maildir reads it back.
 
-Example:
+Examples:
   kontor export ben@office.example /tmp/ben
   kontor export office /tmp/office")]
     Export {
@@ -98,7 +104,11 @@ Example:
         file: PathBuf,
     },
     /// Make a data directory from a backup; the server must not run on it.
-    #[command(after_help = "Example:\n  kontor --data /var/lib/kontor restore kontor.backup")]
+    #[command(after_help = "\
+Example:
+  kontor --data /var/lib/kontor-new restore /mnt/backup/kontor.backup
+
+The directory has to be empty, or not there yet.")]
     Restore {
         /// The file; `-` is the standard input.
         file: PathBuf,
@@ -198,6 +208,7 @@ pub enum User {
 Example:
   echo secret-word | kontor user add ben@office.example --name 'Ben Brandt' --password-stdin")]
     Add {
+        /// The address, which is the log-in too.
         email: String,
         /// The name that others see.
         #[arg(long)]
@@ -212,27 +223,45 @@ Example:
     List(Listing),
     /// Set a new password.
     Passwd {
+        /// The account.
         email: String,
         #[command(flatten)]
         password: PasswordSource,
     },
     /// Keep an account's mail and go on receiving, but let nobody log in.
-    Disable { email: String },
+    Disable {
+        /// The account.
+        email: String,
+    },
     /// Undo disable.
-    Enable { email: String },
+    Enable {
+        /// The account.
+        email: String,
+    },
     /// Remove an account with all of its mail.
-    Remove { email: String },
+    Remove {
+        /// The account.
+        email: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Alias {
     /// Give an account a further address.
     #[command(after_help = "Example:\n  kontor alias add info@office.example ben@office.example")]
-    Add { alias: String, email: String },
+    Add {
+        /// The further address, of a domain of this server.
+        alias: String,
+        /// The account.
+        email: String,
+    },
     /// List the aliases.
     List(Listing),
     /// Remove an alias.
-    Remove { alias: String },
+    Remove {
+        /// The further address.
+        alias: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -242,6 +271,7 @@ pub enum Group {
 Example:
   kontor group add team@office.example ada@office.example ben@office.example")]
     Add {
+        /// The group's address.
         group: String,
         /// Addresses of members.
         #[arg(required = true)]
@@ -251,6 +281,7 @@ Example:
     List(Listing),
     /// Remove a group, or only the named members from it.
     Remove {
+        /// The group's address.
         group: String,
         /// Addresses of members; without any, the group itself goes.
         members: Vec<String>,
@@ -285,7 +316,11 @@ pub enum Book {
 #[derive(Debug, Subcommand)]
 pub enum Domain {
     /// Take mail for a domain.
+    #[command(
+        after_help = "Example:\n  kontor domain add office.test --catch-all ada@office.example"
+    )]
     Add {
+        /// The part of addresses behind the @.
         domain: String,
         /// The account that gets mail for unknown addresses of the domain.
         #[arg(long, value_name = "EMAIL")]
@@ -294,7 +329,10 @@ pub enum Domain {
     /// List the domains.
     List(Listing),
     /// Take no more mail for a domain that no account, alias or group uses.
-    Remove { domain: String },
+    Remove {
+        /// The part of addresses behind the @.
+        domain: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -309,8 +347,12 @@ Examples:
   kontor import mbox ben@office.example old.mbox --into Archive/2019
   kontor import maildir ben@office.example ~/Maildir
   kontor import eml ben@office.example saved-messages/
+  kontor import ics ben@office.example calendar.ics
+  kontor import vcf ben@office.example contacts.vcf --into Customers
+  kontor import vcf office suppliers.vcf
 
-What cannot be read is skipped and told; running an import twice brings everything twice.")]
+What cannot be read is skipped and told. Messages that are imported twice are there twice;
+events, tasks, notes and contacts replace those with the same UID.")]
 pub enum Import {
     /// A file in the mbox format (also mboxrd, and with Content-Length).
     Mbox(Source),

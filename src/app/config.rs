@@ -59,8 +59,8 @@ pub struct Files {
 pub enum Error {
     #[error("cannot read {0}: {1}")]
     Unreadable(PathBuf, String),
-    #[error("{0} is not TOML: {1}")]
-    NotToml(PathBuf, String),
+    #[error("{0}, line {1}: {2}")]
+    NotToml(PathBuf, usize, String),
     #[error("{place}: there is no setting \"{name}\"{hint}")]
     Unknown { place: String, name: String, hint: String },
     #[error("{place}: {name}: {reason}")]
@@ -245,9 +245,7 @@ impl Config {
     fn take_file(&mut self, path: &Path) -> Result<(), Error> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::Unreadable(path.into(), error.to_string()))?;
-        let table: toml::Table = text
-            .parse()
-            .map_err(|error: toml::de::Error| Error::NotToml(path.into(), error.to_string()))?;
+        let table: toml::Table = text.parse().map_err(|error| not_toml(path, &text, &error))?;
         let place = path.display().to_string();
         for (name, value) in &table {
             match value {
@@ -295,16 +293,14 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<(), Error> {
         for (variable, value) in environment {
-            let Some(name) = variable.strip_prefix(PREFIX) else { continue };
-            if OTHER_VARIABLES.contains(&variable.as_str()) {
+            if !variable.starts_with(PREFIX) || OTHER_VARIABLES.contains(&variable.as_str()) {
                 continue;
             }
             match names().find(|(section, key)| variable_of(section, key) == variable) {
                 Some((section, key)) => self.set(&variable, section, key, &value)?,
                 // Other programs may use the prefix too, so it is no error.
                 None => {
-                    let hint =
-                        hint(&name.to_ascii_lowercase(), |s, k| joined(s, k).replace('.', "_"));
+                    let hint = hint(&variable, variable_of);
                     eprintln!("kontor: {variable} is not a setting, ignored{hint}");
                 }
             }
@@ -325,8 +321,8 @@ pub fn describe() -> String {
             let _ = writeln!(text, "[{section}]");
             last = section;
         }
-        for line in help.trim().lines() {
-            let _ = writeln!(text, "# {}", line.trim());
+        for line in wrapped(help) {
+            let _ = writeln!(text, "# {line}");
         }
         let bare = default == "true"
             || default == "false"
@@ -336,6 +332,24 @@ pub fn describe() -> String {
             writeln!(text, "#{key} = {quote}{default}{quote}    # {}\n", variable_of(section, key));
     }
     text
+}
+
+/// The words of a text in lines that stand behind a `# ` on the narrowest usual terminal: a line
+/// that the terminal's width broke would be no comment any more where it is copied from there.
+fn wrapped(text: &str) -> Vec<String> {
+    const WIDTH: usize = 80 - "# ".len();
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -354,6 +368,13 @@ fn joined(section: &str, key: &str) -> String {
 fn variable_of(section: &str, key: &str) -> String {
     let name = joined(section, key).replace('.', "_").to_ascii_uppercase();
     format!("{PREFIX}{name}")
+}
+
+/// Where and why a file is no TOML, on one line as everything else that goes wrong is told.
+fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> Error {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = 1 + before.matches('\n').count();
+    Error::NotToml(path.into(), line, error.message().replace('\n', "; "))
 }
 
 fn invalid(place: &str, section: &str, key: &str, reason: String) -> Error {
@@ -505,13 +526,21 @@ mod tests {
             ("[listen]\nimap = \"*:99999\"", "\"99999\" is not a port"),
             ("allow_plaintext_login = \"maybe\"", "neither true nor false"),
             ("[tls]\ncertificate = \"a.pem\"", "belong together"),
-            ("[listen", "is not TOML"),
+            ("hostname = \"x\"\n[listen\n", "kontor.toml, line 2: unclosed table, expected `]`"),
         ] {
             let error = load(file, &[]).unwrap_err().to_string();
             assert!(error.contains(wanted), "{error}");
         }
         let error = load("", &[("KONTOR_LISTEN_IMAP", "nowhere")]).unwrap_err().to_string();
         assert!(error.contains("KONTOR_LISTEN_IMAP: listen.imap"), "{error}");
+    }
+
+    #[test]
+    fn the_help_fits_a_narrow_terminal() {
+        // Wrapped by the terminal, the rest of a comment would be no comment any more.
+        let text = describe();
+        let long: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80).collect();
+        assert_eq!(long, [""; 0]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod devices;
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use super::control::{Item, Outlet, Reply};
@@ -118,7 +119,7 @@ fn as_text(reply: &Reply) -> String {
             }),
         ),
         Reply::Brought(line) => {
-            format!("{} messages, {}\n", line.messages, size(line.bytes))
+            format!("{}, {}\n", counted(line.messages, "message", "messages"), size(line.bytes))
         }
         Reply::Checked(lines) => lines
             .iter()
@@ -161,6 +162,12 @@ fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
 /// Names come from people; control characters would reach the terminal.
 pub fn clean(cell: &str) -> String {
     cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// `1 message`, `2 messages`.
+pub fn counted(count: impl Display + PartialEq + From<u8>, one: &str, many: &str) -> String {
+    let word = if count == 1.into() { one } else { many };
+    format!("{count} {word}")
 }
 
 /// `7 B`, `3.4 KB`, `1.2 GB` (powers of 1000, as disks are sold).
@@ -206,5 +213,11 @@ mod tests {
         {
             assert_eq!(size(bytes), text);
         }
+    }
+
+    #[test]
+    fn one_is_one() {
+        assert_eq!(counted(1_u64, "message", "messages"), "1 message");
+        assert_eq!(counted(0_usize, "message", "messages"), "0 messages");
     }
 }

@@ -53,7 +53,8 @@ pub fn remove_domain(tx: &mut Tx<'_>, name: &str) -> Result<()> {
 }
 
 fn domain_name(name: &str) -> Result<String> {
-    normalise_domain(name).map_err(|error| Error::Invalid(error.to_string()))
+    normalise_domain(name)
+        .map_err(|_| Error::Invalid(format!("\"{name}\" is not a valid domain name")))
 }
 
 /// Makes an account with its default mailboxes. Its domain must be local.

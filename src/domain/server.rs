@@ -15,7 +15,12 @@ pub fn hostname(read: &impl Read) -> Result<Option<String>> {
 
 /// Names the server.
 pub fn set_hostname(tx: &mut Tx<'_>, name: &str) -> Result<()> {
-    let name = normalise_domain(name).map_err(|error| Error::Invalid(error.to_string()))?;
+    let name = normalise_domain(name).map_err(|_| {
+        Error::Invalid(format!(
+            "\"{name}\" is not a valid hostname; it is the server's name in the DNS, such as \
+             mail.office.example"
+        ))
+    })?;
     tx.put(keys::meta("hostname"), Bytes::from(name));
     Ok(())
 }

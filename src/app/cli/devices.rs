@@ -51,7 +51,7 @@ afterwards. It stays out until it is approved again.")]
 It is on for an hour and keeps the last 200 requests. Texts, pictures and attachments are left
 out unless they are asked for, passwords always.
 
-Example:
+Examples:
   kontor device log ApplDNPQ1234 --on
   kontor device log ApplDNPQ1234 --show")]
     #[command(group(ArgGroup::new("what").required(true).args(["on", "off", "show"])))]
@@ -105,6 +105,7 @@ pub enum Policy {
     },
     /// Make a policy or change it; phones take the change up at once.
     Set {
+        /// The policy.
         name: String,
         /// As NAME=VALUE; `default` takes one back. `kontor policy show` explains them.
         settings: Vec<String>,
@@ -116,9 +117,13 @@ pub enum Policy {
         allow_non_provisionable: Option<YesNo>,
     },
     /// Remove a policy; where it was assigned, nothing is demanded any more.
-    Remove { name: String },
+    Remove {
+        /// The policy.
+        name: String,
+    },
     /// Assign a policy to people, or to everybody who has none; `none` demands nothing of them.
     Assign {
+        /// The policy, or `none`.
         name: String,
         /// Accounts; without any, all.
         emails: Vec<String>,
@@ -146,27 +151,39 @@ pub enum Access {
     /// Show the default, the rules and the exceptions.
     Show(Listing),
     /// What holds for phones that nothing else speaks of.
-    Default { access: AccessArg },
+    Default {
+        /// What becomes of them.
+        access: AccessArg,
+    },
     /// Add a rule about a kind of phone.
     Rule {
         /// What of the phone is looked at.
         what: What,
         /// The text; * at either end stands for anything.
         pattern: String,
+        /// What becomes of such phones.
         access: AccessArg,
     },
     /// Remove a rule by its number.
-    RemoveRule { number: u32 },
+    RemoveRule {
+        /// The number, as `kontor policy access show` has it.
+        number: u32,
+    },
     /// Make an exception for a person's phones, or for one that may not have come yet.
     Exception {
+        /// The account.
         email: String,
         /// Only for the phone with this id.
         #[arg(long, value_name = "ID")]
         device: Option<String>,
+        /// What becomes of these phones.
         access: ExceptionArg,
     },
     /// How many phones a person may have; 0 is without limit.
-    MaxDevices { number: u32 },
+    MaxDevices {
+        /// Phones.
+        number: u32,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -187,8 +204,11 @@ pub enum AccessArg {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ExceptionArg {
+    /// They come in.
     Allow,
+    /// They wait until an administrator approves them.
     Quarantine,
+    /// They stay out.
     Block,
     /// The exception goes.
     None,
@@ -198,6 +218,7 @@ pub enum ExceptionArg {
 pub enum What {
     /// The kind it says it is (WP8, iPhone, Android, Outlook).
     Type,
+    /// Its model.
     Model,
     /// Its system.
     Os,

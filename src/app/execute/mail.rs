@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::super::control::{Brought, BroughtLine, Failure, Item, Outlet, Reply};
+use super::super::output::counted;
 use super::{Context, account_of, holder_of};
 use crate::base::clock::UnixTime;
 use crate::base::id::{AccountId, KeywordId, MailboxId};
@@ -149,7 +150,9 @@ pub(super) fn export(
         }
     }
     let entries = super::entries::export(store, account, outlet)?;
-    Ok(Reply::Done(format!("{count} messages and {entries} entries written.")))
+    let messages = counted(count, "message", "messages");
+    let entries = counted(entries, "entry", "entries");
+    Ok(Reply::Done(format!("{messages} and {entries} written.")))
 }
 
 /// A message as clients see it: what delivery put in front, and what came.

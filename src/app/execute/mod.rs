@@ -85,7 +85,6 @@ fn address(text: &str) -> Result<EmailAddress, domain::Error> {
         .map_err(|error| domain::Error::Invalid(format!("\"{text}\" is not an address: {error}")))
 }
 
-/// The account of an address, or a sentence that names the address.
 /// The account of an address, or whose the office's address book is.
 fn holder_of(read: &impl Read, email: &str) -> Result<AccountId, domain::Error> {
     match email {
@@ -94,6 +93,7 @@ fn holder_of(read: &impl Read, email: &str) -> Result<AccountId, domain::Error> 
     }
 }
 
+/// The account of an address, or a sentence that names the address.
 fn account_of(read: &impl Read, email: &str) -> Result<Account, domain::Error> {
     account::find(read, &address(email)?).map_err(|error| named(error, email))
 }

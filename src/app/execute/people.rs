@@ -3,6 +3,7 @@
 use super::super::control::{
     AccountLine, AliasLine, DomainLine, Failure, GroupLine, Outlet, Reply,
 };
+use super::super::output::counted;
 use super::devices::wipes_at_stake;
 use super::{Context, account_of, address, named};
 use crate::base::id::AccountId;
@@ -52,7 +53,14 @@ pub(super) fn init(context: &Context, setup: Setup) -> Result<Reply, Failure> {
             return Err(domain::Error::Invalid("this data directory is set up already".into()));
         }
         server::set_hostname(tx, &hostname)?;
-        account::add_domain(tx, &domain)?;
+        let domain = account::add_domain(tx, &domain)?.name;
+        if new.address.domain() != domain {
+            return Err(domain::Error::Invalid(format!(
+                "the administrator's address has to be one of the domain, such as {}@{domain}; \
+                 further domains come afterwards, with kontor domain add",
+                new.address.local()
+            )));
+        }
         if approve_phones {
             access::change(tx, |admission| {
                 admission.default = Access::Quarantined;
@@ -85,22 +93,28 @@ pub(super) fn add_user(
     password: String,
     outlet: &mut dyn Outlet,
 ) -> Result<Reply, Failure> {
-    warn_if_weak(&password, outlet)?;
+    let weak = weakness(&password)?;
     let new = new_account(context, email, name, admin, password)?;
     let added = new.address.canonical();
     let shown = added.clone();
     context.store.write_blocking(move |tx| {
         account::create(tx, &new).map(drop).map_err(|error| named(error, &added))
     })?;
+    warn_if(weak, outlet)?;
     Ok(Reply::Done(format!("Added {shown}.")))
 }
 
-/// The computer's owner decides, so a weak password is taken.
-fn warn_if_weak(password: &str, outlet: &mut dyn Outlet) -> Result<(), Failure> {
+/// Whether a password is weak; an empty one is refused.
+fn weakness(password: &str) -> Result<bool, Failure> {
     if password.is_empty() {
         return Err(Failure("the password is empty".into()));
     }
-    if auth::is_weak(&Secret::new(password)) {
+    Ok(auth::is_weak(&Secret::new(password)))
+}
+
+/// The computer's owner decides, so a weak password is taken.
+fn warn_if(weak: bool, outlet: &mut dyn Outlet) -> Result<(), Failure> {
+    if weak {
         outlet.progress("warning: this password is weak and easily guessed".into())?;
     }
     Ok(())
@@ -132,11 +146,12 @@ pub(super) fn set_password(
     password: String,
     outlet: &mut dyn Outlet,
 ) -> Result<Reply, Failure> {
-    warn_if_weak(&password, outlet)?;
+    let weak = weakness(&password)?;
     let id = account_of(&store.read(), email)?.id;
     let credentials = Credentials::of(&Secret::new(password))?;
     let account = store
         .write_blocking(move |tx| account::update(tx, id, |account| credentials.apply(account)))?;
+    warn_if(weak, outlet)?;
     let warning = wipes_at_stake(&store.read(), id)?;
     Ok(Reply::Done(format!("{} has a new password.{warning}", account.address)))
 }
@@ -148,7 +163,7 @@ pub(super) fn enable(store: &Store, email: &str, enabled: bool) -> Result<Reply,
     let what = if enabled { "can log in" } else { "cannot log in; mail for it is still taken" };
     let warning = match enabled {
         true => String::new(),
-        false => wipes_at_stake(&store.read(), id)?,
+        false => format!("{}{}", wipes_at_stake(&store.read(), id)?, no_administrator(store)?),
     };
     Ok(Reply::Done(format!("{} {what}.{warning}", account.address)))
 }
@@ -179,7 +194,21 @@ pub(super) fn remove_user(
         }
     }
     store.write_blocking(move |tx| account::remove(tx, id).map(drop))?;
-    Ok(Reply::Done(format!("Removed {} with {removed} messages.{warning}", found.address)))
+    let nobody = no_administrator(store)?;
+    let (address, messages) = (found.address, counted(removed, "message", "messages"));
+    Ok(Reply::Done(format!("Removed {address} with {messages}.{warning}{nobody}")))
+}
+
+/// A warning where nobody is left who would hear of phones that wait; empty where somebody is.
+fn no_administrator(store: &Store) -> Result<&'static str, Failure> {
+    let accounts = store.read().accounts()?;
+    Ok(match accounts.iter().any(|account| account.admin && account.enabled) {
+        true => "",
+        false => {
+            "\nwarning: nobody administers the server now; kontor user add --admin makes somebody \
+             who does."
+        }
+    })
 }
 
 pub(super) fn add_alias(store: &Store, alias: &str, email: &str) -> Result<Reply, Failure> {
@@ -239,7 +268,7 @@ pub(super) fn add_group(store: &Store, group: &str, members: &[String]) -> Resul
         account::put_group(tx, &group, &row).map_err(|error| named(error, &name))?;
         Ok::<_, domain::Error>(row.members.len())
     })?;
-    Ok(Reply::Done(format!("The group has {count} members.")))
+    Ok(Reply::Done(format!("The group has {}.", counted(count, "member", "members"))))
 }
 
 pub(super) fn list_groups(store: &Store) -> Result<Reply, Failure> {
@@ -277,7 +306,7 @@ pub(super) fn remove_group(
         Ok(Some(row.members.len()))
     })?;
     Ok(Reply::Done(match left {
-        Some(count) => format!("The group has {count} members."),
+        Some(count) => format!("The group has {}.", counted(count, "member", "members")),
         None => "Removed the group.".into(),
     }))
 }

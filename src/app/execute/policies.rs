@@ -4,6 +4,7 @@ use super::super::control::{
     AccessDetail, AccessWord, ExceptionLine, Failure, PolicyLine, PolicyRequest, Reply, RuleLine,
     SettingLine,
 };
+use super::super::output::counted;
 use super::{account_of, named};
 use crate::base::id::AccountId;
 use crate::domain;
@@ -52,7 +53,7 @@ pub(super) fn run(store: &Store, request: PolicyRequest) -> Result<Reply, Failur
             })?;
             Ok(Reply::Done(match number {
                 0 => "A person may have any number of phones.".into(),
-                number => format!("A person may have {number} phones."),
+                number => format!("A person may have {}.", counted(number, "phone", "phones")),
             }))
         }
     }

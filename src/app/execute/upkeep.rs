@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use super::super::control::{CheckLine, Failure, Item, Outlet, QueueLine, Reply};
+use super::super::output::{counted, size};
 use crate::delivery::queue;
 use crate::jobs::index;
 use crate::store::{Read, Store, backup, verify};
@@ -43,9 +44,9 @@ pub(super) fn backup(store: &Store, outlet: &mut dyn Outlet) -> Result<Reply, Fa
     let summary = backup::backup(store, &files, &mut pieces, &mut |_| {})?;
     pieces.flush()?;
     Ok(Reply::Done(format!(
-        "Backed up {} messages' contents, {} in all.",
-        summary.bodies,
-        super::super::output::size(summary.bytes)
+        "Backed up {}, {} with all else.",
+        counted(summary.bodies, "message", "messages"),
+        size(summary.bytes)
     )))
 }
 
@@ -108,7 +109,10 @@ pub(super) fn check(store: &Store, outlet: &mut dyn Outlet) -> Result<Reply, Fai
         for account in &accounts {
             messages += read.account_state(account.id)?.messages;
         }
-        let detail = format!("{messages} messages of {} accounts are whole", accounts.len());
+        let are = if messages == 1 { "is" } else { "are" };
+        let messages = counted(messages, "message", "messages");
+        let accounts = counted(accounts.len(), "account", "accounts");
+        let detail = format!("{messages} of {accounts} {are} whole");
         lines.push(CheckLine { what: "store".into(), ok: true, detail });
     }
     let writable = store.writable();
@@ -132,5 +136,5 @@ pub(super) fn reindex(store: &Store, outlet: &mut dyn Outlet) -> Result<Reply, F
         }
     });
     built.map_err(|error| Failure(format!("the search index could not be built: {error}")))?;
-    Ok(Reply::Done(format!("Indexed {messages} messages.")))
+    Ok(Reply::Done(format!("Indexed {}.", counted(messages, "message", "messages"))))
 }

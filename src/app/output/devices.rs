@@ -3,7 +3,7 @@
 use super::super::control::{
     AccessDetail, DeviceDetail, DeviceLine, LogLine, PolicyLine, SettingLine,
 };
-use super::{clean, date, table};
+use super::{clean, counted, date, table};
 
 pub(super) fn devices(lines: &[DeviceLine]) -> String {
     table(
@@ -152,11 +152,11 @@ pub(super) fn settings(lines: &[SettingLine]) -> String {
 
 pub(super) fn access(detail: &AccessDetail) -> String {
     let most = match detail.max_devices {
-        0 => "any number of".to_owned(),
-        number => number.to_string(),
+        0 => "any number of phones".to_owned(),
+        number => counted(number, "phone", "phones"),
     };
     let mut text = format!(
-        "Default: {}\nA person may have {most} phones.\n\nRules, asked in this order:\n",
+        "Default: {}\nA person may have {most}.\n\nRules, asked in this order:\n",
         detail.default
     );
     text += &table(
