@@ -269,6 +269,41 @@ impl Known {
         Ok(all)
     }
 
+    /// The states that the device may hold: those that no answer was made from, wherever they
+    /// began. One whose answer was lost asks again, before it waits for anything.
+    fn held(read: &impl Read, account: AccountId, device: u32) -> store::Result<Vec<Known>> {
+        let all = Self::all(read, account, device)?;
+        let mut held = all.clone();
+        held.retain(|known| !all.iter().any(|answer| answer.from == known.key));
+        Ok(held)
+    }
+
+    /// Whether this is the only state that the device may hold.
+    pub fn is_settled(
+        &self,
+        read: &impl Read,
+        account: AccountId,
+        device: u32,
+    ) -> store::Result<bool> {
+        Ok(Self::held(read, account, device)?.iter().all(|held| held.key == self.key))
+    }
+
+    /// Makes this the only state that the device may hold, which has asked from it and hears
+    /// that it is as it should be. `false` where there are answers to it already: the device may
+    /// hold one of these.
+    pub fn settle(&self, tx: &mut Tx<'_>, account: AccountId, device: u32) -> store::Result<bool> {
+        let held = Self::held(tx, account, device)?;
+        let (own, others): (Vec<_>, Vec<_>) =
+            held.into_iter().partition(|held| held.key == self.key);
+        if own.is_empty() {
+            return Ok(false);
+        }
+        for other in others {
+            tx.delete(Self::row(account, device, other.key));
+        }
+        Ok(true)
+    }
+
     /// What the device was told last.
     pub fn newest(
         read: &impl Read,
@@ -381,22 +416,25 @@ impl Known {
     }
 }
 
-/// Whether a device has yet to hear of folders that came, went or changed; of those states that
-/// it may hold, one is enough. One that was told nothing is behind.
+/// Whether a device has yet to hear of folders that came, went or changed. One that was told
+/// nothing is behind.
+///
+/// Of the states that it may hold, one is enough: it is told once too often, and not once too
+/// few. What it asks from then is all that is left ([`Known::settle`]), so that it is not told
+/// for ever.
 pub fn is_behind(
     read: &impl Read,
     account: AccountId,
     device: u32,
     version: Version,
 ) -> Result<bool> {
-    let all = Known::all(read, account, device)?;
-    let Some(newest) = all.last() else { return Ok(true) };
-    for known in all.iter().filter(|known| known.from == newest.from) {
+    let held = Known::held(read, account, device)?;
+    for known in &held {
         if lags(read, account, known, version)? {
             return Ok(true);
         }
     }
-    Ok(false)
+    Ok(held.is_empty())
 }
 
 fn lags(read: &impl Read, account: AccountId, known: &Known, version: Version) -> Result<bool> {

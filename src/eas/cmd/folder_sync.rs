@@ -25,7 +25,7 @@ pub(super) async fn run(session: Session) -> Result<Answer, Failure> {
         let read = session.read();
         let known = Known::at(&read, account, device, key)?.ok_or(Failure::Status(BAD_KEY))?;
         let now = folder::hierarchy(&read, account, who.version)?;
-        if known.difference(&now).is_empty() {
+        if known.difference(&now).is_empty() && known.is_settled(&read, account, device)? {
             return Ok(answer(key, &Difference::default()).into());
         }
     }
@@ -48,6 +48,9 @@ fn tell(tx: &mut Tx<'_>, who: &Facts, key: u64) -> Result<(u64, Difference), Fai
         key => Known::at(tx, who.account, who.device, key)?.ok_or(Failure::Status(BAD_KEY))?,
     };
     let different = known.difference(&now);
+    if key != 0 && different.is_empty() && known.settle(tx, who.account, who.device)? {
+        return Ok((key, different));
+    }
     // Nobody can sync a folder that is gone.
     let gone = different.removed.iter();
     for collection in gone.filter_map(|id| ids::parse_collection(who.account, id)) {

@@ -4,7 +4,8 @@
 use super::*;
 use crate::base::id::Uid;
 use crate::base::uidset::UidSet;
-use crate::domain::{collection, item};
+use crate::domain::{collection, device, item};
+use crate::eas::folder;
 use crate::store::rows::collection::CollectionKind;
 use wbxml::tags::{calendar as c, email as e};
 
@@ -267,8 +268,110 @@ async fn a_repeated_move_remembers_what_others_had_moved_there() {
     let again = phone.move_items(&[("1:1", INBOX, ARCHIVE)]).await;
     assert_eq!(again, lost);
     phone.moved(INBOX, ARCHIVE, &again[0]);
-    for folder in [ARCHIVE, TRASH] {
+    for folder in [INBOX, ARCHIVE, TRASH] {
         phone.settle(folder, 10, 0).await;
     }
     assert_eq!((phone.ids(ARCHIVE), phone.ids(TRASH)), (vec![], vec!["5:1"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_had_moved_there_is_neither_deleted_nor_added_a_second_time() {
+    let office = Office::new();
+    office.deliver("a", 0);
+    office.deliver("b", 0);
+    let mut phone = settled(&office, Version::V14_1, &[INBOX, ARCHIVE]).await;
+    office.carry(INBOX, 1, ARCHIVE);
+    let moved = phone.move_items(&[("1:1", INBOX, ARCHIVE)]).await;
+    phone.moved(INBOX, ARCHIVE, &moved[0]);
+    // Of the other one it has heard where it went, and not yet that it left.
+    office.carry(INBOX, 2, ARCHIVE);
+    phone.settle(ARCHIVE, 10, 0).await;
+    let told = phone.move_items(&[("1:2", INBOX, ARCHIVE)]).await;
+    assert_eq!(told[0].1, "1");
+    for folder in [INBOX, ARCHIVE] {
+        phone.settle(folder, 10, 0).await;
+    }
+    assert_eq!((phone.ids(INBOX), phone.ids(ARCHIVE)), (vec![], vec!["6:1", "6:2"]));
+}
+
+impl Phone<'_> {
+    /// The answer to a FolderSync, which the phone may never hear.
+    async fn ask_for_folders(&self) -> (String, usize) {
+        let request = tree(fh::FOLDER_SYNC, vec![text(fh::SYNC_KEY, &self.key)]);
+        let answer = self.call(Command::FolderSync, Some(&request)).await.unwrap().unwrap();
+        assert_eq!(answer.text_of(fh::STATUS), Some("1"));
+        let changes = answer.child(fh::CHANGES).unwrap();
+        (answer.text_of(fh::SYNC_KEY).unwrap().to_owned(), changes.children.len() - 1)
+    }
+
+    /// Whether a Ping would say that the folders have changed.
+    fn is_behind(&self) -> bool {
+        let read = self.office.store.read();
+        let device = device::find(&read, self.office.account, &self.id).unwrap().unwrap();
+        folder::is_behind(&read, self.office.account, device.number, self.version).unwrap()
+    }
+
+    /// How many FolderSyncs it takes until a Ping waits.
+    async fn until_it_waits(&mut self) -> usize {
+        for count in 0..5 {
+            if !self.is_behind() {
+                return count;
+            }
+            self.key = self.ask_for_folders().await.0;
+        }
+        panic!("a Ping says for ever that folders have changed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ping_waits_whichever_of_several_answers_about_folders_the_phone_has() {
+    let office = Office::new();
+    let account = office.account;
+    let make =
+        |name: &'static str| office.write(move |tx| mailbox::create(tx, account, name, None));
+    let mut phone = settled(&office, Version::V14_1, &[]).await;
+    assert!(!phone.is_behind());
+    // Two answers to one key: it has the older, or the newer.
+    make("One");
+    let older = phone.ask_for_folders().await;
+    make("Two");
+    let newer = phone.ask_for_folders().await;
+    assert_eq!((older.1, newer.1), (1, 2));
+    phone.key = older.0;
+    assert!(phone.is_behind(), "of the second folder");
+    assert_eq!(phone.until_it_waits().await, 1);
+    make("Three");
+    let _lost = phone.ask_for_folders().await;
+    make("Four");
+    phone.key = phone.ask_for_folders().await.0;
+    assert!(phone.until_it_waits().await <= 1);
+
+    // What it was told, and did not hear, is taken back.
+    make("Five");
+    let _lost = phone.ask_for_folders().await;
+    office.write(move |tx| mailbox::delete(tx, account, "Five"));
+    assert!(phone.until_it_waits().await <= 2);
+    assert_eq!(phone.ask_for_folders().await, (phone.key.clone(), 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ping_tells_of_folders_whichever_beginning_the_phone_has() {
+    let office = Office::new();
+    let account = office.account;
+    let make =
+        |name: &'static str| office.write(move |tx| mailbox::create(tx, account, name, None));
+    let mut phone = settled(&office, Version::V14_1, &[]).await;
+    make("One");
+    let old = phone.key.clone();
+    phone.key = phone.ask_for_folders().await.0;
+    // It begins anew, and an old request comes through behind that.
+    phone.key = "0".into();
+    phone.folder_sync().await;
+    let begun = std::mem::replace(&mut phone.key, old);
+    make("Two");
+    phone.ask_for_folders().await;
+    phone.key = begun;
+    assert!(phone.is_behind(), "of the second folder");
+    assert_eq!(phone.ask_for_folders().await.1, 1);
+    assert!(phone.until_it_waits().await <= 2);
 }
