@@ -10,11 +10,10 @@ use crate::domain::scheduling::letter::new_id;
 use crate::eas::draft::{MALFORMED, NOT_FOUND, Refused, SERVER_ERROR};
 use crate::eas::parts::{File, Part, split_header};
 use crate::eas::render::Unrenderable;
-use crate::eas::render::email::{self, source};
+use crate::eas::render::email::{self, headers, source};
 use crate::eas::session::Session;
 use crate::format::mime::{
-    self, Address, Disposition, Letter, Outline, decode_header, html_to_readable, scan,
-    text_to_html,
+    self, Disposition, Letter, Outline, decode_header, html_to_readable, scan, text_to_html,
 };
 use crate::format::wbxml::{Element, Value, tags};
 use crate::store::{Read, Snapshot};
@@ -160,14 +159,14 @@ impl Draft {
             Some(body) => self.body = read_body(body)?,
             None => {}
         }
-        for (tag, list) in [
-            (e::TO, &mut self.to),
-            (e::CC, &mut self.cc),
-            (e2::BCC, &mut self.bcc),
-            (e::REPLY_TO, &mut self.reply_to),
+        for (tag, list, limit) in [
+            (e::TO, &mut self.to, email::HEADER_MAX),
+            (e::CC, &mut self.cc, email::HEADER_MAX),
+            (e2::BCC, &mut self.bcc, email::BCC_MAX),
+            (e::REPLY_TO, &mut self.reply_to, email::HEADER_MAX),
         ] {
             if let Some(text) = data.text_of(tag) {
-                *list = commas(text);
+                *list = with_unseen(commas(text), list, limit);
             }
         }
         if let Some(subject) = data.text_of(e::SUBJECT) {
@@ -386,14 +385,30 @@ fn commas(list: &str) -> String {
         .collect()
 }
 
+/// A phone's list, and behind it whom it was never shown: of a long list it has what fits into
+/// `limit`, and must not take the others out with that. A phone that names one of them wrote
+/// the whole list itself, and knows whom it leaves out.
+fn with_unseen(mut list: String, before: &str, limit: usize) -> String {
+    let mut unseen: Vec<_> = headers::mailboxes(before.as_bytes()).collect();
+    let seen = headers::shown(unseen.iter().cloned(), limit).1;
+    unseen.drain(..seen);
+    let named = mailboxes(&list);
+    let is_named = |(_, address): &(String, String)| {
+        named.iter().any(|(_, other)| other.eq_ignore_ascii_case(address))
+    };
+    if unseen.is_empty() || unseen.iter().any(is_named) {
+        return list;
+    }
+    if !named.is_empty() {
+        list.push(',');
+    }
+    list.push_str(&headers::shown(unseen, usize::MAX).0);
+    list
+}
+
 /// Name and address of everybody in a list.
 fn mailboxes(list: &str) -> Vec<(String, String)> {
-    let all = mime::addresses(list.as_bytes());
-    let all = all.iter().filter_map(|entry| match entry {
-        Address::Mailbox { name, .. } => Some((decode_header(name), entry.address())),
-        Address::GroupStart(_) | Address::GroupEnd => None,
-    });
-    all.filter(|(_, address)| !address.is_empty()).collect()
+    headers::mailboxes(list.as_bytes()).filter(|(_, address)| !address.is_empty()).collect()
 }
 
 #[cfg(test)]

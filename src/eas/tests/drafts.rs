@@ -71,3 +71,42 @@ async fn a_draft_is_written_changed_and_sent_once() {
     let sent = office.store.read().mailbox(MailboxId::new(office.account, 3)).unwrap().unwrap();
     assert_eq!((sent.name.as_str(), sent.messages), ("Sent", 1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recipients_whom_a_phone_was_not_shown_stay() {
+    let office = Office::new();
+    let account = office.account;
+    let everybody = |from: usize, to: usize| {
+        let each = |n| format!("\"Person number {n:02}\" <person.{n:02}@far-away.example>");
+        (from..to).map(each).collect::<Vec<_>>().join(", ")
+    };
+    // Written at a desk, to 40 people, of whom a phone is shown the first 20.
+    let raw = format!("To: a@x.example\r\nBcc: {}\r\nSubject: s\r\n\r\ntext\r\n", everybody(0, 40));
+    office.write(move |tx| {
+        let stored = message::store_content(tx, Prepared::new(b"", Bytes::from(raw)))?;
+        let draft = FlagNames::system(Flags::DRAFT);
+        message::add(tx, MailboxId::new(account, 2), &stored, &draft, None)
+    });
+    let mut phone = office.phone("A", Version::V16_1);
+    phone.folder_sync().await;
+    phone.settle("2", 10, 0).await;
+    let bcc = |phone: &Phone<'_>| {
+        let draft = phone.folders["2"].items.values().next().unwrap();
+        draft.text_of(e2::BCC).unwrap_or_default().to_owned()
+    };
+    assert_eq!(bcc(&phone), everybody(0, 20));
+    let mut edit = async |list: String| {
+        let id = phone.ids("2")[0].to_owned();
+        let data = vec![text(e::SUBJECT, "t"), text(e2::BCC, &list)];
+        let data = tree(t::APPLICATION_DATA, data);
+        let change = tree(t::CHANGE, vec![text(t::SERVER_ID, &id), data]);
+        phone.sync("2", 10, 0, &[change]).await;
+        phone.settle("2", 10, 0).await;
+        bcc(&phone)
+    };
+    // It takes out all but one of those, and sees the others.
+    assert_eq!(edit(everybody(19, 20)).await, everybody(19, 39));
+    assert_eq!(edit(String::new()).await, everybody(39, 40));
+    assert_eq!(edit(everybody(38, 39)).await, everybody(38, 39), "it has seen them all");
+    assert_eq!(edit(String::new()).await, "");
+}

@@ -42,28 +42,13 @@ impl Headers {
     }
 
     fn mailboxes(&self, name: &'static str) -> impl Iterator<Item = (String, String)> {
-        self.values(name).flat_map(addresses).filter_map(|address| match &address {
-            Address::Mailbox { name, .. } => Some((decode_header(name), address.address())),
-            Address::GroupStart(_) | Address::GroupEnd => None,
-        })
+        self.values(name).flat_map(mailboxes)
     }
 
     /// An address list as phones read it: `"Name" <address>`, separated by commas. Cut behind
     /// the last address that fits into `limit` bytes.
     pub fn list(&self, name: &'static str, limit: usize) -> String {
-        let mut out = String::new();
-        for (name, address) in self.mailboxes(name) {
-            let start = out.len();
-            if start > 0 {
-                out.push_str(", ");
-            }
-            put_mailbox(&mut out, &name, &address);
-            if out.len() > limit {
-                out.truncate(start);
-                break;
-            }
-        }
-        out
+        shown(self.mailboxes(name), limit).0
     }
 
     /// The names of an address list, else the addresses, separated by semicolons.
@@ -105,6 +90,32 @@ impl Headers {
         }
         1
     }
+}
+
+/// Name and address of everybody in a header's value.
+pub fn mailboxes(value: &[u8]) -> impl Iterator<Item = (String, String)> {
+    addresses(value).into_iter().filter_map(|address| match &address {
+        Address::Mailbox { name, .. } => Some((decode_header(name), address.address())),
+        Address::GroupStart(_) | Address::GroupEnd => None,
+    })
+}
+
+/// A list as phones read it, and how many of them it holds: those who fit into `limit` bytes.
+pub fn shown(all: impl IntoIterator<Item = (String, String)>, limit: usize) -> (String, usize) {
+    let (mut out, mut count) = (String::new(), 0);
+    for (name, address) in all {
+        let start = out.len();
+        if start > 0 {
+            out.push_str(", ");
+        }
+        put_mailbox(&mut out, &name, &address);
+        if out.len() > limit {
+            out.truncate(start);
+            break;
+        }
+        count += 1;
+    }
+    (out, count)
 }
 
 fn put_mailbox(out: &mut String, name: &str, address: &str) {

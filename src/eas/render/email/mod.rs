@@ -37,8 +37,11 @@ pub use stub::stub;
 
 use tags::{air_sync_base as b, email as e, email2 as e2, find as f};
 
-/// Longest value of a header that phones take (MS-ASEMAIL 2.2.2.84).
-const HEADER_MAX: usize = 32 * 1024;
+/// Longest value of a header that phones take, as the schema has it of To and From (MS-ASEMAIL
+/// 6.1); of the others it has no bound.
+pub const HEADER_MAX: usize = 32 * 1024;
+/// Longest value of Bcc (MS-ASEMAIL 6.2).
+pub const BCC_MAX: usize = 1024;
 /// UTF-8, as a Windows code page.
 const UTF_8: u32 = 65001;
 
@@ -136,7 +139,7 @@ fn write(
         }
     }
     if view.version >= Version::V16_0 {
-        let bcc = headers.list("Bcc", 1024);
+        let bcc = headers.list("Bcc", BCC_MAX);
         if !bcc.is_empty() {
             out.text(e2::BCC, &bcc);
         }
