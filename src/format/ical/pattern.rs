@@ -14,7 +14,8 @@ pub struct Pattern {
     /// Bits, Sunday = 1; 127 is any day.
     pub day_of_week: u8,
     pub day_of_month: u8,
-    /// 1 to 4; 5 is the last.
+    /// 1 to 4; 5 is the last. Of any day, the days of the month are counted so, and 127 with 5
+    /// is its last day (MS-ASCAL 2.2.2.15).
     pub week_of_month: u8,
     pub month_of_year: u8,
     pub occurrences: Option<u32>,
@@ -255,12 +256,33 @@ impl Pattern {
         let days = weekdays(self.day_of_week);
         match days.as_slice() {
             [] => rule.by_month_day = vec![nth],
-            _ if days.len() == 7 => rule.by_month_day = vec![nth],
+            // The last day; as "the last of any day" it comes back.
+            _ if days.len() == 7 && nth < 0 => rule.by_month_day = vec![nth],
             [day] => rule.by_day = vec![Day { nth: Some(nth), weekday: day.weekday }],
             _ => {
                 rule.by_day = days;
                 rule.by_set_position = vec![i16::from(nth)];
             }
+        }
+    }
+
+    /// The same series in the plainer type, where there is one: "the second day of the month" is
+    /// its day 2.
+    pub fn plain(&self) -> Pattern {
+        let kind = match self.kind {
+            Kind::MonthlyNth => Kind::Monthly,
+            Kind::YearlyNth => Kind::Yearly,
+            _ => return self.clone(),
+        };
+        match (self.day_of_week & ANY_DAY, self.week_of_month) {
+            (ANY_DAY, day @ 1..=4) => Pattern {
+                kind,
+                day_of_month: day,
+                day_of_week: 0,
+                week_of_month: 0,
+                ..self.clone()
+            },
+            _ => self.clone(),
         }
     }
 

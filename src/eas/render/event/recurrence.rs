@@ -185,7 +185,7 @@ fn same(a: &Pattern, b: &Pattern, start: &Time, zones: &Zones) -> bool {
         let first_day = pattern.first_day.filter(|day| *day != Weekday::Monday);
         let calendar_type =
             if pattern.calendar_type == 0 { GREGORIAN } else { pattern.calendar_type };
-        let pattern = Pattern { until: None, first_day, calendar_type, ..pattern.clone() };
+        let pattern = Pattern { until: None, first_day, calendar_type, ..pattern.plain() };
         (pattern.calendar_type, pattern.to_rule(start.at))
     };
     let until = |pattern: &Pattern| match pattern.occurrences {

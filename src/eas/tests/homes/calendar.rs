@@ -193,7 +193,7 @@ fn invitation(version: Version) -> Vec<Element> {
 
 /// Every type of recurrence with all that it may have (MS-ASCAL 2.2.2.35 to 2.2.2.45).
 fn recurrences(version: Version) -> Vec<Element> {
-    let all: [&[(Tag, &str)]; 14] = [
+    let all: [&[(Tag, &str)]; 15] = [
         &[(c::TYPE, "0"), (c::INTERVAL, "3"), (c::OCCURRENCES, "10")],
         &[(c::TYPE, "0"), (c::INTERVAL, "999"), (c::UNTIL, "20280630T100000Z")],
         &[(c::TYPE, "0"), (c::INTERVAL, "1"), (c::UNTIL, "20280630T235959Z")],
@@ -216,6 +216,7 @@ fn recurrences(version: Version) -> Vec<Element> {
             (c::CALENDAR_TYPE, "2"),
         ],
         &[(c::TYPE, "3"), (c::INTERVAL, "1"), (c::DAY_OF_WEEK, "127"), (c::WEEK_OF_MONTH, "5")],
+        &[(c::TYPE, "3"), (c::INTERVAL, "1"), (c::DAY_OF_WEEK, "127"), (c::WEEK_OF_MONTH, "2")],
         &[(c::TYPE, "3"), (c::INTERVAL, "1"), (c::DAY_OF_WEEK, "65"), (c::WEEK_OF_MONTH, "2")],
         &[
             (c::TYPE, "5"),

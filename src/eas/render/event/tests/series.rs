@@ -140,6 +140,23 @@ fn first_day_of_week_survives() {
     assert_eq!(rule(&echo), rule(&text));
 }
 
+/// "The second day" was kept as day 2 once.
+#[test]
+fn the_same_day_in_other_words_is_no_other_series() {
+    let text = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART:20260602T120000Z\n\
+        RRULE:FREQ=MONTHLY;BYMONTHDAY=2\nEXDATE:20260702T120000Z\nEND:VEVENT\nEND:VCALENDAR";
+    let parts =
+        [(c::TYPE, "3"), (c::INTERVAL, "1"), (c::DAY_OF_WEEK, "127"), (c::WEEK_OF_MONTH, "2")];
+    with(Version::V14_1, |view| {
+        let mut sent = shown(text, view);
+        sent.children.retain(|child| child.tag != c::RECURRENCE && child.tag != c::EXCEPTIONS);
+        sent.children.push(recurrence(&parts));
+        let supported = Supported::Listed(vec![c::RECURRENCE]);
+        let again = update(text, &sent, view, &supported).unwrap().text;
+        assert!(again.contains("EXDATE:20260702T120000Z"), "{again}");
+    });
+}
+
 #[test]
 fn until_of_days_is_a_date() {
     let sent = data(vec![
