@@ -176,6 +176,15 @@ fn people_and_addresses_are_looked_after_from_the_command_line() {
         office.succeed("user enable ben@d.example", "");
         assert_eq!(office.json("user list")[1]["enabled"], true);
         office.succeed("user passwd ben@d.example --password-stdin", "another long one");
+        let set = office.json("user set ben@d.example --name Benjamin --hidden yes");
+        assert_eq!(set[0], office.json("user list")[1]);
+        assert_eq!((&set[0]["name"], &set[0]["hidden"]), (&"Benjamin".into(), &true.into()));
+        assert!(office.succeed("user list", "").contains("hidden"));
+        let set = office.json("user set ben@d.example --hidden no");
+        assert_eq!((&set[0]["name"], &set[0]["hidden"]), (&"Benjamin".into(), &false.into()));
+        assert!(office.fail("user set ben@d.example --name=").contains("empty"));
+        assert!(office.fail("user set ben@d.example").contains("--hidden"));
+        assert!(office.fail("user set nobody@d.example --hidden yes").contains("nobody@d.example"));
         assert!(office.fail("user disable nobody@d.example").contains("nobody@d.example"));
 
         office.succeed("alias add info@d.example ben@d.example", "");
@@ -183,7 +192,11 @@ fn people_and_addresses_are_looked_after_from_the_command_line() {
         assert!(office.fail("alias add info@d.example ada@d.example").contains("exists already"));
         office.succeed("group add team@d.example ada@d.example ben@d.example", "");
         office.succeed("group add team@d.example x@elsewhere.example", "");
+        let set = office.json("group set team@d.example --name Everybody --hidden yes");
+        assert_eq!((&set[0]["name"], &set[0]["hidden"]), (&"Everybody".into(), &true.into()));
         office.succeed("group remove team@d.example ada@d.example", "");
+        assert_eq!(office.json("group list")[0]["hidden"], true);
+        assert!(office.fail("group set x@d.example --name X").contains("no group x@d.example"));
         let members = office.json("group list")[0]["members"].clone();
         assert_eq!(members, serde_json::json!(["ben@d.example", "x@elsewhere.example"]));
         office.succeed("group remove team@d.example", "");

@@ -4,6 +4,7 @@
 mod bounds;
 mod converge;
 mod corpus;
+mod people;
 mod push;
 mod set_up;
 mod status;

@@ -265,6 +265,12 @@ fn phones_of_a_former_layout_start_over_once() {
         phones.push(phone);
     }
     check(&server);
+    // Who was in the address list is, and can be taken out.
+    let anna_set = ["user", "set", "anna@test.example", "--json"];
+    for hidden in ["no", "yes"] {
+        let said = server.cli(&[&anna_set[..], &["--hidden", hidden]].concat());
+        assert!(said.contains(&format!("\"hidden\": {}", hidden == "yes")), "{said}");
+    }
     // Both are known as they were.
     let listed = server.cli(&["device", "list", "anna@test.example"]);
     assert_eq!(listed.matches("Test phone").count(), 2, "{listed}");

@@ -4,7 +4,7 @@ mod devices;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use devices::{Access, AccessArg, Device, ExceptionArg, Named, Policy, What, YesNo};
@@ -219,6 +219,24 @@ Example:
         #[command(flatten)]
         password: PasswordSource,
     },
+    /// Change the name that others see, or whether they find the account in the address list.
+    /// Phones see it with their next search.
+    #[command(group(ArgGroup::new("what").required(true).multiple(true).args(["name", "hidden"])))]
+    #[command(after_help = "\
+Examples:
+  kontor user set ben@office.example --name 'Ben Brandt-Lang'
+  kontor user set scanner@office.example --hidden yes")]
+    Set {
+        email: String,
+        /// The name that others see.
+        #[arg(long)]
+        name: Option<String>,
+        /// Keep it out of the address list; who types the whole address reaches it all the same.
+        #[arg(long, value_name = "YES|NO")]
+        hidden: Option<YesNo>,
+        #[command(flatten)]
+        listing: Listing,
+    },
     /// List the accounts.
     List(Listing),
     /// Set a new password.
@@ -276,6 +294,23 @@ Example:
         /// Addresses of members.
         #[arg(required = true)]
         members: Vec<String>,
+    },
+    /// Change the name that others see, or whether they find the group in the address list.
+    #[command(group(ArgGroup::new("what").required(true).multiple(true).args(["name", "hidden"])))]
+    #[command(after_help = "\
+Examples:
+  kontor group set team@office.example --name 'The team'
+  kontor group set alarms@office.example --hidden yes")]
+    Set {
+        group: String,
+        /// The name that others see; an empty one shows the address instead.
+        #[arg(long)]
+        name: Option<String>,
+        /// Keep it out of the address list; who types the whole address reaches it all the same.
+        #[arg(long, value_name = "YES|NO")]
+        hidden: Option<YesNo>,
+        #[command(flatten)]
+        listing: Listing,
     },
     /// List the groups and their members.
     List(Listing),
@@ -398,6 +433,8 @@ mod tests {
             "kontor demo --data x",
             "kontor user add a@d.example --name N --password-stdin --admin",
             "kontor user list --json",
+            "kontor user set a@d.example --name N --hidden yes --json",
+            "kontor user set a@d.example --hidden no",
             "kontor user passwd a@d.example --password-stdin",
             "kontor user disable a@d.example",
             "kontor user enable a@d.example",
@@ -407,6 +444,7 @@ mod tests {
             "kontor alias remove b@d.example",
             "kontor group add g@d.example a@d.example",
             "kontor group list",
+            "kontor group set g@d.example --name N --hidden no --json",
             "kontor group remove g@d.example",
             "kontor domain add d.example",
             "kontor domain list --json",

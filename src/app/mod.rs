@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use cli::{Alias, Book, Check, CheckWhat, Cli, Command, Domain, Group, Import, Queue, User};
+use cli::{Alias, Book, Check, CheckWhat, Cli, Command, Domain, Group, Import, Queue, User, YesNo};
 use config::Config;
 use control::{Door, Failure, Reply, Request};
 use import::entries::EntryKind;
@@ -130,6 +130,10 @@ fn request(command: Command) -> Result<(Request, bool), Failure> {
             Request::UserAdd { email, name, admin, password: password::read(password)? }
         }
         Command::User(User::List(listing)) => return Ok((Request::UserList, listing.json)),
+        Command::User(User::Set { email, name, hidden, listing }) => {
+            let hidden = hidden.map(|hidden| hidden == YesNo::Yes);
+            return Ok((Request::UserSet { email, name, hidden }, listing.json));
+        }
         Command::User(User::Passwd { email, password }) => {
             Request::UserPasswd { email, password: password::read(password)? }
         }
@@ -141,6 +145,10 @@ fn request(command: Command) -> Result<(Request, bool), Failure> {
         Command::Alias(Alias::Remove { alias }) => Request::AliasRemove { alias },
         Command::Group(Group::Add { group, members }) => Request::GroupAdd { group, members },
         Command::Group(Group::List(listing)) => return Ok((Request::GroupList, listing.json)),
+        Command::Group(Group::Set { group, name, hidden, listing }) => {
+            let hidden = hidden.map(|hidden| hidden == YesNo::Yes);
+            return Ok((Request::GroupSet { group, name, hidden }, listing.json));
+        }
         Command::Group(Group::Remove { group, members }) => Request::GroupRemove { group, members },
         Command::Book(Book::List { text, listing }) => {
             return Ok((Request::BookList { text }, listing.json));

@@ -71,16 +71,22 @@ fn as_json(reply: &Reply) -> io::Result<String> {
     Ok(serde_json::to_string_pretty(&value)? + "\n")
 }
 
+fn listed(hidden: bool) -> String {
+    if hidden { "hidden" } else { "listed" }.to_owned()
+}
+
 fn as_text(reply: &Reply) -> String {
     match reply {
         Reply::Done(text) => format!("{text}\n"),
         Reply::Accounts(lines) => table(
-            &["E-mail", "Name", "Role", "State", "Messages", "Size"],
+            &["E-mail", "Name", "Role", "State", "Address list", "Messages", "Size"],
             lines.iter().map(|line| {
                 let role = if line.admin { "administrator" } else { "user" };
                 let state = if line.enabled { "enabled" } else { "disabled" };
                 let (count, size) = (line.messages.to_string(), size(line.bytes));
-                vec![line.email.clone(), line.name.clone(), role.into(), state.into(), count, size]
+                let (role, state) = (role.into(), state.into());
+                let (email, name) = (line.email.clone(), line.name.clone());
+                vec![email, name, role, state, listed(line.hidden), count, size]
             }),
         ),
         Reply::Aliases(lines) => table(
@@ -88,8 +94,11 @@ fn as_text(reply: &Reply) -> String {
             lines.iter().map(|line| vec![line.alias.clone(), line.email.clone()]),
         ),
         Reply::Groups(lines) => table(
-            &["Group", "Members"],
-            lines.iter().map(|line| vec![line.group.clone(), line.members.join(", ")]),
+            &["Group", "Name", "Address list", "Members"],
+            lines.iter().map(|line| {
+                let (group, name) = (line.group.clone(), line.name.clone());
+                vec![group, name, listed(line.hidden), line.members.join(", ")]
+            }),
         ),
         Reply::Domains(lines) => table(
             &["Domain", "Unknown addresses"],

@@ -21,6 +21,16 @@ pub struct NewAccount {
     pub quota: Option<u64>,
 }
 
+/// Characters of a name in the address list.
+const NAME_MAX: usize = 256;
+
+/// How somebody stands in the address list from now on; `None` stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Listed {
+    pub name: Option<String>,
+    pub hidden: Option<bool>,
+}
+
 /// Makes a domain local. Fails with `Exists`.
 pub fn add_domain(tx: &mut Tx<'_>, name: &str) -> Result<Domain> {
     let name = domain_name(name)?;
@@ -76,6 +86,7 @@ pub fn create(tx: &mut Tx<'_>, new: &NewAccount) -> Result<Account> {
         credential_version: 1,
         quota: new.quota,
         created: tx.now(),
+        hidden: false,
     };
     if let Some(credentials) = &new.credentials {
         credentials.apply(&mut account);
@@ -130,6 +141,47 @@ pub fn update(
     // Sessions watch the account's modseq, and leave when they find their rights changed.
     tx.bump(id)?;
     Ok(account)
+}
+
+/// Changes an account's name, and whether it is in the address list.
+pub fn list_as(tx: &mut Tx<'_>, id: AccountId, listed: Listed) -> Result<Account> {
+    if listed.name.as_deref().is_some_and(|name| name.trim().is_empty()) {
+        return Err(Error::Invalid("the name is empty".into()));
+    }
+    listed.check()?;
+    update(tx, id, |account| listed.apply(&mut account.display_name, &mut account.hidden))
+}
+
+/// The same of a group, which may have no name: its address is shown then.
+pub fn list_group_as(tx: &mut Tx<'_>, address: &EmailAddress, listed: Listed) -> Result<Group> {
+    listed.check()?;
+    let Some(AddressRow::Group(mut group)) = tx.address(&address.canonical())? else {
+        return Err(Error::NotFound("group"));
+    };
+    listed.apply(&mut group.name, &mut group.hidden);
+    put_group(tx, address, &group)?;
+    Ok(group)
+}
+
+impl Listed {
+    /// A name goes into the header of messages, and is shown in one line.
+    fn check(&self) -> Result<()> {
+        let name = self.name.as_deref().unwrap_or_default();
+        if name.chars().any(char::is_control) {
+            return Err(Error::Invalid("a name is one line, without control characters".into()));
+        }
+        if name.chars().count() > NAME_MAX {
+            return Err(Error::Invalid(format!("a name has at most {NAME_MAX} characters")));
+        }
+        Ok(())
+    }
+
+    fn apply(self, name: &mut String, hidden: &mut bool) {
+        if let Some(new) = self.name {
+            new.trim().clone_into(name);
+        }
+        *hidden = self.hidden.unwrap_or(*hidden);
+    }
 }
 
 /// Removes an account with everything it holds, its aliases, and its place in groups.

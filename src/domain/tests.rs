@@ -313,7 +313,7 @@ fn addresses_lead_to_accounts_groups_and_the_catch_all() {
         account::add_alias(tx, &address("info@office.example"), anna)?;
         let members = ["info@office.example", "ben@office.example", "x@else.example"];
         let members: Vec<String> = members.map(str::to_owned).to_vec();
-        let all = Group { name: "All".into(), members, members_send: true };
+        let all = Group { name: "All".into(), members, members_send: true, hidden: false };
         account::put_group(tx, &address("all@office.example"), &all)?;
         let circle =
             Group { members: vec!["all@office.example".into(), "c@office.example".into()], ..all };

@@ -82,6 +82,7 @@ mod tests {
             credential_version,
             quota: None,
             created: 0,
+            hidden: false,
         }
     }
 

@@ -47,6 +47,11 @@ pub enum Request {
         password: String,
     },
     UserList,
+    UserSet {
+        email: String,
+        name: Option<String>,
+        hidden: Option<bool>,
+    },
     UserPasswd {
         email: String,
         password: String,
@@ -71,6 +76,11 @@ pub enum Request {
         members: Vec<String>,
     },
     GroupList,
+    GroupSet {
+        group: String,
+        name: Option<String>,
+        hidden: Option<bool>,
+    },
     GroupRemove {
         group: String,
         members: Vec<String>,
@@ -191,6 +201,8 @@ pub struct AccountLine {
     pub name: String,
     pub admin: bool,
     pub enabled: bool,
+    /// Not in the address list.
+    pub hidden: bool,
     pub messages: u64,
     pub bytes: u64,
     pub quota: Option<u64>,
@@ -206,6 +218,9 @@ pub struct AliasLine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupLine {
     pub group: String,
+    pub name: String,
+    /// Not in the address list.
+    pub hidden: bool,
     pub members: Vec<String>,
 }
 

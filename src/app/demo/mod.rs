@@ -231,7 +231,7 @@ fn make_people(store: &Store) -> Result<HashMap<String, AccountId>, Failure> {
             }
         }
         let members = PEOPLE.iter().map(|person| format!("{}@{DOMAIN}", person.login)).collect();
-        let group = Group { name: "Everybody".into(), members, members_send: true };
+        let group = Group { name: "Everybody".into(), members, members_send: true, hidden: false };
         account::put_group(tx, &local(GROUP)?, &group)?;
         Ok::<_, domain::Error>(people)
     })?;

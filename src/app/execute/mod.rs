@@ -17,6 +17,7 @@ use super::control::{Failure, OFFICE, Outlet, Reply, Request};
 use crate::base::address::EmailAddress;
 use crate::base::id::AccountId;
 use crate::base::limits::Limits;
+use crate::domain::account::Listed;
 use crate::domain::{self, account, server};
 use crate::store::rows::account::Account;
 use crate::store::{Read, Store};
@@ -44,6 +45,9 @@ pub fn execute(
             people::add_user(context, &email, name, admin, password, outlet)
         }
         Request::UserList => people::list_users(store),
+        Request::UserSet { email, name, hidden } => {
+            people::set_user(store, &email, Listed { name, hidden })
+        }
         Request::UserPasswd { email, password } => {
             people::set_password(store, &email, password, outlet)
         }
@@ -54,6 +58,9 @@ pub fn execute(
         Request::AliasRemove { alias } => people::remove_alias(store, &alias),
         Request::GroupAdd { group, members } => people::add_group(store, &group, &members),
         Request::GroupList => people::list_groups(store),
+        Request::GroupSet { group, name, hidden } => {
+            people::set_group(store, &group, Listed { name, hidden })
+        }
         Request::GroupRemove { group, members } => people::remove_group(store, &group, &members),
         Request::DomainAdd { domain, catch_all } => people::add_domain(store, domain, catch_all),
         Request::DomainList => people::list_domains(store),

@@ -9,11 +9,11 @@ use super::{Context, account_of, address, named};
 use crate::base::id::AccountId;
 use crate::base::secret::Secret;
 use crate::base::uidset::UidSet;
-use crate::domain::account::{self, NewAccount};
+use crate::domain::account::{self, Listed, NewAccount};
 use crate::domain::auth::{self, Credentials};
 use crate::domain::device::{Access, access};
 use crate::domain::{self, message, server};
-use crate::store::rows::account::{AddressRow, Group};
+use crate::store::rows::account::{Account, AddressRow, Group};
 use crate::store::{Read, Store};
 
 /// Messages removed in one transaction when an account goes: everybody else waits for it.
@@ -124,20 +124,32 @@ pub(super) fn list_users(store: &Store) -> Result<Reply, Failure> {
     let read = store.read();
     let mut lines = Vec::new();
     for account in read.accounts()? {
-        let state = read.account_state(account.id)?;
-        lines.push(AccountLine {
-            email: account.address,
-            name: account.display_name,
-            admin: account.admin,
-            enabled: account.enabled,
-            messages: state.messages,
-            bytes: state.bytes,
-            quota: account.quota,
-            created: account.created,
-        });
+        lines.push(account_line(&read, account)?);
     }
     lines.sort_by(|a, b| a.email.cmp(&b.email));
     Ok(Reply::Accounts(lines))
+}
+
+fn account_line(read: &impl Read, account: Account) -> Result<AccountLine, Failure> {
+    let state = read.account_state(account.id)?;
+    Ok(AccountLine {
+        email: account.address,
+        name: account.display_name,
+        admin: account.admin,
+        enabled: account.enabled,
+        hidden: account.hidden,
+        messages: state.messages,
+        bytes: state.bytes,
+        quota: account.quota,
+        created: account.created,
+    })
+}
+
+/// Changes an account's entry in the address list, and answers with its line.
+pub(super) fn set_user(store: &Store, email: &str, listed: Listed) -> Result<Reply, Failure> {
+    let id = account_of(&store.read(), email)?.id;
+    let account = store.write_blocking(move |tx| account::list_as(tx, id, listed))?;
+    Ok(Reply::Accounts(vec![account_line(&store.read(), account)?]))
 }
 
 pub(super) fn set_password(
@@ -274,10 +286,25 @@ pub(super) fn add_group(store: &Store, group: &str, members: &[String]) -> Resul
 pub(super) fn list_groups(store: &Store) -> Result<Reply, Failure> {
     let rows = store.read().addresses()?.into_iter();
     let lines = rows.filter_map(|(group, row)| match row {
-        AddressRow::Group(row) => Some(GroupLine { group, members: row.members }),
+        AddressRow::Group(row) => Some(group_line(group, row)),
         _ => None,
     });
     Ok(Reply::Groups(lines.collect()))
+}
+
+fn group_line(group: String, row: Group) -> GroupLine {
+    GroupLine { group, name: row.name, hidden: row.hidden, members: row.members }
+}
+
+/// Changes a group's entry in the address list, and answers with its line.
+pub(super) fn set_group(store: &Store, group: &str, listed: Listed) -> Result<Reply, Failure> {
+    let group = address(group)?;
+    let name = group.canonical();
+    let shown = name.clone();
+    let row = store.write_blocking(move |tx| {
+        account::list_group_as(tx, &group, listed).map_err(|error| named(error, &name))
+    })?;
+    Ok(Reply::Groups(vec![group_line(shown, row)]))
 }
 
 /// Removes members from a group, or, without any named, the group.

@@ -52,7 +52,7 @@ impl Office {
             };
             let people = (person("anna")?, person("ben")?);
             let members = vec!["anna@office.example".into(), "ben@office.example".into()];
-            let all = Group { name: "All".into(), members, members_send: true };
+            let all = Group { name: "All".into(), members, members_send: true, hidden: false };
             account::put_group(tx, &"all@office.example".parse().unwrap(), &all)?;
             Ok::<_, crate::domain::Error>(people)
         });

@@ -34,7 +34,7 @@ impl Office {
             let ben = account::create(tx, &new)?.id;
             account::add_alias(tx, &"benjamin@office.example".parse().unwrap(), ben)?;
             let members = vec!["ben@office.example".to_owned()];
-            let all = Group { name: "All".into(), members, members_send: true };
+            let all = Group { name: "All".into(), members, members_send: true, hidden: false };
             account::put_group(tx, &"all@office.example".parse().unwrap(), &all)?;
             Ok::<_, Error>(ben)
         });

@@ -29,6 +29,8 @@ pub struct Person {
     pub address: String,
     /// Further addresses of an account; nothing else has any.
     aliases: Vec<String>,
+    /// Only who knows the address finds it.
+    hidden: bool,
     pub source: Source,
     pub details: Details,
     card: Option<(MailboxId, Uid)>,
@@ -84,6 +86,7 @@ impl Person {
             name,
             address,
             aliases: Vec::new(),
+            hidden: false,
             source,
             details: Details::default(),
         };
@@ -231,7 +234,7 @@ impl Question {
 
 /// Everybody there is, for several questions.
 pub struct People {
-    /// Accounts and groups.
+    /// Accounts and groups, with those who are not listed.
     own: Vec<Person>,
     /// Whose each address of these is; nobody's is that of an account that is locked. Cards say
     /// nothing beside them.
@@ -264,17 +267,19 @@ impl People {
 
     fn of_directory(read: &impl Read) -> Result<People> {
         let (mut own, mut known) = (Vec::new(), HashMap::new());
-        let named =
-            |name, address| Person::new(name, address, Source::Directory, Details::default(), None);
+        let named = |name, address, hidden| {
+            let person = Person::new(name, address, Source::Directory, Details::default(), None);
+            Person { hidden, ..person }
+        };
         let mut places = HashMap::new();
         for row in read.accounts()?.into_iter().filter(|row| row.enabled) {
             places.insert(row.id, own.len());
-            own.push(named(row.display_name, row.address));
+            own.push(named(row.display_name, row.address, row.hidden));
         }
         for (address, row) in read.addresses()? {
             let place = match row {
                 AddressRow::Group(group) => {
-                    own.push(named(group.name, address.clone()));
+                    own.push(named(group.name, address.clone(), group.hidden));
                     Some(own.len() - 1)
                 }
                 AddressRow::Primary(id) => places.get(&id).copied(),
@@ -297,11 +302,13 @@ impl People {
         Ok(People { own: Vec::new(), known: HashMap::new(), office, contacts: Vec::new() })
     }
 
+    /// Everybody who can be found without knowing the address.
     fn all(&self) -> impl Iterator<Item = &Person> {
         let office = self.office.iter().flat_map(|book| book.people());
         let contacts = self.contacts.iter().flat_map(|book| book.people());
         let outside = office.filter(|card| !self.known.contains_key(&card.key));
-        self.own.iter().chain(outside).chain(contacts)
+        let listed = self.own.iter().filter(|person| !person.hidden);
+        listed.chain(outside).chain(contacts)
     }
 
     /// Those who fit what was typed: of whose name, address or firm each word is the beginning
@@ -312,8 +319,8 @@ impl People {
         in_order(self.all().filter_map(|it| Some((it.fit(&question, true)?, it))).collect())
     }
 
-    /// Whom a text means, those first who fit best: those with this address, else those with
-    /// this name, else those of whose name or address each word is the beginning of one. Of an
+    /// Whom a text means, those first who fit best: those with this address (also if they are
+    /// not listed), else those with this name, else those of whose name or address each word is the beginning of one. Of an
     /// address the office's list knows, the contacts say nothing more.
     pub fn find(&self, text: &str) -> Vec<&Person> {
         let Some(question) = Question::new(text) else { return Vec::new() };

@@ -36,7 +36,7 @@ fn office() -> Office {
             PHOTO:data:image/png;base64,iVBORw==\r\nEND:VCARD\r\n";
         item::add(tx, book, contact::text(&Card::parse(card).unwrap()))?;
         let members = vec!["anna@office.example".into(), "ben@office.example".into()];
-        let group = Group { name: "Everybody".into(), members, members_send: false };
+        let group = Group { name: "Everybody".into(), members, members_send: false, hidden: false };
         account::put_group(tx, &"staff@office.example".parse().unwrap(), &group)
     });
     office
@@ -120,6 +120,43 @@ async fn who_fits_best_is_suggested_first() {
     assert_eq!(found("ben@office.example").await, ["ben@office.example"]);
     assert_eq!(search(&office, "sales").await.0, ["Ben Müller"]);
     assert!(found("sale@office.example").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_hidden_is_reached_by_the_whole_address_only() {
+    use crate::domain::account::Listed;
+    use crate::domain::people::office as book;
+    let office = office();
+    office.write(|tx| {
+        let hide = || Listed { hidden: Some(true), ..Listed::default() };
+        let ben = account::find(tx, &"ben@office.example".parse().unwrap())?.id;
+        account::add_alias(tx, &"sales@office.example".parse().unwrap(), ben)?;
+        account::list_as(tx, ben, hide())?;
+        account::list_group_as(tx, &"staff@office.example".parse().unwrap(), hide())?;
+        // A card with the address does not bring him in by the back door.
+        let card = "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:b\r\nFN:Mr Ben\r\n\
+            EMAIL:ben@office.example\r\nTITLE:Cook\r\nEND:VCARD\r\n";
+        let to = book::book_or_new(tx)?;
+        item::add(tx, to, contact::text(&Card::parse(card).unwrap()))
+    });
+    let found = async |typed| {
+        let found = resolve(&office, &[typed], Vec::new()).await;
+        addresses(&found[0]).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    for typed in ["everyb", "staff", "sales", "sales@office.exampl", "mr ben"] {
+        assert!(found(typed).await.is_empty(), "{typed}");
+        assert!(search(&office, typed).await.0.is_empty(), "{typed}");
+    }
+    for typed in ["ben", "ben müller"] {
+        assert_eq!(search(&office, typed).await.0, ["Benno Müller"], "{typed}");
+    }
+    assert_eq!(found("benn").await, ["benno@office.example"]);
+    assert!(search(&office, "ben@office.example").await.0.is_empty());
+    assert_eq!(found("Ben@office.example").await, ["ben@office.example"]);
+    assert_eq!(found("sales@office.example").await, ["ben@office.example"]);
+    assert_eq!(found("staff@office.example").await, ["staff@office.example"]);
+    // Somebody's own contacts are theirs to find.
+    assert_eq!(found("carla").await, ["ben@office.example", "carla@else.example"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

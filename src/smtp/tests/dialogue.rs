@@ -68,6 +68,7 @@ pub async fn office(role: Role, limits: Limits) -> Office {
             name: "A group".into(),
             members: members.iter().map(|m| (*m).to_owned()).collect(),
             members_send,
+            hidden: false,
         };
         let staff =
             group(&["anna@office.example", "ben@office.example", "carl@office.example"], true);

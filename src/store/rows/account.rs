@@ -34,6 +34,8 @@ pub struct Account {
     /// Bytes; `None` is unlimited.
     pub quota: Option<u64>,
     pub created: UnixTime,
+    /// Not in the address list.
+    pub hidden: bool,
 }
 
 /// What mail to an address means.
@@ -55,6 +57,8 @@ pub struct Group {
     pub members: Vec<String>,
     /// Whether members may send with the group's address.
     pub members_send: bool,
+    /// Not in the address list.
+    pub hidden: bool,
 }
 
 /// An account's sequences and sums; rewritten by every transaction that changes the account.
@@ -94,7 +98,8 @@ impl Domain {
 }
 
 impl Account {
-    const VERSION: u8 = 1;
+    /// 2 has `hidden`.
+    const VERSION: u8 = 2;
     pub fn encode(&self) -> Bytes {
         let mut out = Writer::new(Self::VERSION);
         out.u32(self.id.0).str(&self.address).str(&self.display_name);
@@ -109,10 +114,10 @@ impl Account {
         out.option(self.quota, |out, quota| {
             out.u64(quota);
         });
-        out.i64(self.created).done()
+        out.i64(self.created).bool(self.hidden).done()
     }
     pub fn decode(value: &[u8]) -> Result<Self> {
-        let (mut row, _) = Reader::new(value, "account", Self::VERSION)?;
+        let (mut row, version) = Reader::new(value, "account", Self::VERSION)?;
         Ok(Self {
             id: AccountId(row.u32()?),
             address: row.str()?,
@@ -124,12 +129,14 @@ impl Account {
             credential_version: row.u64()?,
             quota: row.option(Reader::u64)?,
             created: row.i64()?,
+            hidden: version >= 2 && row.bool()?,
         })
     }
 }
 
 impl AddressRow {
-    const VERSION: u8 = 1;
+    /// 2 has a group's `hidden`.
+    const VERSION: u8 = 2;
     pub fn encode(&self) -> Bytes {
         let mut out = Writer::new(Self::VERSION);
         match self {
@@ -141,20 +148,21 @@ impl AddressRow {
                 for member in &group.members {
                     out.str(member);
                 }
-                &mut out
+                out.bool(group.hidden)
             }
         };
         out.done()
     }
     pub fn decode(value: &[u8]) -> Result<Self> {
-        let (mut row, _) = Reader::new(value, "address", Self::VERSION)?;
+        let (mut row, version) = Reader::new(value, "address", Self::VERSION)?;
         Ok(match row.u32()? {
             0 => Self::Primary(AccountId(row.u32()?)),
             1 => Self::Alias(AccountId(row.u32()?)),
             _ => {
                 let (name, members_send) = (row.str()?, row.bool()?);
                 let members = (0..row.u64()?).map(|_| row.str()).collect::<Result<_>>()?;
-                Self::Group(Group { name, members, members_send })
+                let hidden = version >= 2 && row.bool()?;
+                Self::Group(Group { name, members, members_send, hidden })
             }
         })
     }
@@ -183,5 +191,49 @@ impl AccountState {
             bytes: row.u64()?,
             forgotten: if version < 2 { 0 } else { row.u64()? },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row as version 1 wrote it: before anybody could be hidden.
+    fn of_version_1(row: &Bytes) -> Vec<u8> {
+        let mut old = row.to_vec();
+        assert_eq!(old.pop(), Some(1));
+        old[0] = 1;
+        old
+    }
+
+    #[test]
+    fn who_is_hidden_comes_back_and_in_older_rows_nobody_was() {
+        let account = Account {
+            id: AccountId(3),
+            address: "ben@office.example".into(),
+            display_name: "Ben".into(),
+            admin: true,
+            enabled: true,
+            password: Some("hash".into()),
+            scram: Some(Bytes::from_static(b"keys")),
+            credential_version: 4,
+            quota: Some(5),
+            created: 6,
+            hidden: true,
+        };
+        let row = account.encode();
+        assert_eq!(Account::decode(&row).unwrap(), account);
+        let shown = Account { hidden: false, ..account };
+        assert_eq!(Account::decode(&of_version_1(&row)).unwrap(), shown);
+
+        let members = vec!["ben@office.example".into()];
+        let group = Group { name: "All".into(), members, members_send: true, hidden: true };
+        let row = AddressRow::Group(group.clone()).encode();
+        assert_eq!(AddressRow::decode(&row).unwrap(), AddressRow::Group(group.clone()));
+        let shown = AddressRow::Group(Group { hidden: false, ..group });
+        assert_eq!(AddressRow::decode(&of_version_1(&row)).unwrap(), shown);
+        for row in [AddressRow::Primary(AccountId(7)), AddressRow::Alias(AccountId(8))] {
+            assert_eq!(AddressRow::decode(&row.encode()).unwrap(), row);
+        }
     }
 }
