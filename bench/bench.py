@@ -2,6 +2,7 @@
 """Measures Kontor, beside Dovecot in the same run where that is installed.
 
     bench/bench.py --kontor target/release/kontor [--messages 4000] [--rounds 2] [--json FILE]
+    bench/bench.py --kontor target/release/kontor --small
 
 Every workload runs on one server after the other, never at once, in alternating order; the
 medians over the rounds are printed with their ratio (above 1: Kontor is faster). Counts in the
@@ -13,6 +14,9 @@ import argparse
 import json
 import os
 import random
+import re
+import resource
+import select
 import shutil
 import socket
 import statistics
@@ -21,17 +25,22 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 DOMAIN = "bench.test"
-USERS = 50
+USERS = 200
 PASSWORD = "pw"
 WORDS = [
     "facade", "meeting", "invoice", "timber", "drawing", "window", "contract", "delivery",
     "scaffold", "garden", "library", "railway", "budget", "summer", "proposal", "render",
 ]
 NEEDLE = "zwischenraum"
+THUNDERBIRD = (
+    "(UID RFC822.SIZE FLAGS BODY.PEEK[HEADER.FIELDS (From To Cc Bcc Subject Date Message-ID "
+    "Priority X-Priority References Newsgroups In-Reply-To Content-Type Reply-To)])"
+)
 
 
 def message(number, size, rng):
@@ -115,8 +124,43 @@ class Imap:
         self.sock.sendall(b"".join(data) + b"\r\n")
         return self.finish(tag)
 
+    def append_each(self, messages):
+        """One APPEND for each, all sent before the first is answered."""
+        tags, data = [self.tag() for _ in messages], []
+        for tag, each in zip(tags, messages):
+            data.append(f"{tag} APPEND INBOX ".encode() + b"{%d+}\r\n" % len(each) + each + b"\r\n")
+        self.sock.sendall(b"".join(data))
+        for tag in tags:
+            while not (line := self.line()).startswith(tag.encode()):
+                pass
+            expect(True, line.startswith(f"{tag} OK".encode()), "APPEND is answered OK")
+
+    def idle(self):
+        self.cmd("SELECT INBOX")
+        self.sock.sendall(f"{self.tag()} IDLE\r\n".encode())
+        while not self.line().startswith(b"+"):
+            pass
+
+    def answered(self):
+        """Reads once; whether the answer to `asked` is complete."""
+        data = self.sock.recv(1 << 18)
+        if not data:
+            raise EOFError("the server closed the connection")
+        self.rest = self.rest[-1024:] + data
+        at = self.rest.find(self.asked.encode() + b" ")
+        if at < 0 or b"\n" not in self.rest[at:]:
+            return False
+        if not self.rest[at:].startswith(f"{self.asked} OK".encode()):
+            raise RuntimeError(self.rest[at:].decode(errors="replace"))
+        return True
+
     def close(self):
         self.sock.close()
+
+
+def percentile(spans, share):
+    ordered = sorted(spans)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 def timed(work, times):
@@ -134,11 +178,12 @@ def expect(wanted, got, what):
 
 
 class Suite:
-    """The workloads; each yields (name, units, seconds, spans)."""
+    """The workloads; each yields (name, units, seconds, spans, seconds of the server's CPU),
+    without seconds where only the spans say something."""
 
-    def __init__(self, target, count, seed):
+    def __init__(self, server, count, seed, small=False):
         rng = random.Random(seed)
-        self.target, self.count = target, count
+        self.server, self.target, self.count, self.small = server, server.target, count, small
         sizes = [min(int(rng.lognormvariate(9.0, 1.0)), 400_000) for _ in range(count)]
         self.messages = [message(n, size, rng) for n, size in enumerate(sizes)]
 
@@ -146,47 +191,67 @@ class Suite:
         yield from self.filling()
         yield from self.reading()
         yield from self.searching()
+        yield from self.resuming()
         yield from self.changing()
         yield from self.delivering()
         yield from self.noticing()
+        yield from self.mixing()
+
+    def row(self, name, work, times, each=1):
+        """`work` again and again, with so many units `each` time."""
+        before = self.server.cpu()
+        spans = timed(work, times)
+        return name, times * each, sum(spans), spans, self.server.cpu() - before
 
     def filling(self):
         imap, single = Imap(self.target), min(200, self.count // 4)
-        spans = timed(lambda n: imap.append([self.messages[n]]), single)
-        yield "APPEND one by one", single, sum(spans), spans
-        start = time.perf_counter()
-        for at in range(single, self.count, 50):
-            imap.append(self.messages[at : at + 50])
-        yield "MULTIAPPEND x50", self.count - single, time.perf_counter() - start, []
+        yield self.row("APPEND one by one", lambda n: imap.append([self.messages[n]]), single)
+
+        def pipelined(number):
+            imap.append_each(self.messages[single + 16 * number : single + 16 * (number + 1)])
+
+        groups = min(single, 400) // 16
+        yield self.row("APPEND pipelined x16", pipelined, groups, 16)
+        at = single + 16 * groups
+        times = (self.count - at + 49) // 50
+        name, _, seconds, spans, cpu = self.row(
+            "MULTIAPPEND x50",
+            lambda n: imap.append(self.messages[at + 50 * n : at + 50 * (n + 1)]), times)
+        yield name, self.count - at, seconds, spans, cpu
         imap.cmd("SELECT INBOX")
         got = imap.cmd("STATUS INBOX (MESSAGES)")
         expect(True, b"MESSAGES %d" % self.count in got, "messages in the mailbox")
         imap.close()
 
     def reading(self):
+        # Its own user: the password is checked for the first time outside of the clock.
+        Imap(self.target).close()
+
         def session(_):
             one = Imap(self.target)
             one.cmd("SELECT INBOX")
             one.close()
 
-        spans = timed(session, 100)
-        yield "LOGIN + SELECT", len(spans), sum(spans), spans
+        yield self.row("LOGIN + SELECT", session, 100)
         imap = Imap(self.target)
-        imap.cmd("SELECT INBOX")
+        yield self.row("SELECT", lambda _: imap.cmd("SELECT INBOX"), 200)
         for name, items, times in [
-            ("FETCH 1:* FLAGS", "(UID FLAGS)", 5),
-            ("FETCH 1:* ENVELOPE", "(UID ENVELOPE)", 3),
-            ("FETCH 1:* BODYSTRUCTURE", "(UID BODYSTRUCTURE)", 3),
+            ("FLAGS", "(UID FLAGS)", 5),
+            ("ENVELOPE", "(UID ENVELOPE)", 3),
+            ("BODYSTRUCTURE", "(UID BODYSTRUCTURE)", 3),
+            ("Thunderbird's list", THUNDERBIRD, 3),
         ]:
-            got = imap.cmd(f"FETCH 1:* {items}")
-            expect(self.count, got.count(b" FETCH ("), name)
-            spans = timed(lambda _, items=items: imap.cmd(f"FETCH 1:* {items}"), times)
-            yield name, self.count * times, sum(spans), spans
+            answers = []
+            fetch = lambda _, items=items: answers.append(imap.cmd(f"FETCH 1:* {items}"))
+            yield self.row(f"FETCH {name}, first", fetch, 1, self.count)
+            yield self.row(f"FETCH {name}", fetch, times, self.count)
+            for answer in answers:
+                expect(self.count, answer.count(b" FETCH ("), name)
         bulk = min(1000, self.count)
-        spans = timed(lambda _: imap.cmd(f"FETCH 1:{bulk} BODY.PEEK[]"), 2)
-        yield "FETCH bodies in bulk", bulk * 2, sum(spans), spans
-        spans = timed(lambda n: imap.cmd(f"FETCH {n + 1} BODY.PEEK[]"), min(500, self.count))
-        yield "FETCH bodies one by one", len(spans), sum(spans), spans
+        yield self.row("FETCH bodies in bulk",
+                       lambda _: imap.cmd(f"FETCH 1:{bulk} BODY.PEEK[]"), 2, bulk)
+        yield self.row("FETCH bodies one by one",
+                       lambda n: imap.cmd(f"FETCH {n + 1} BODY.PEEK[]"), min(500, self.count))
         imap.close()
 
     def searching(self):
@@ -197,17 +262,48 @@ class Suite:
         imap.cmd(f"SEARCH BODY {NEEDLE}")
         for name, command, hits, times in [
             ("SEARCH BODY", f"SEARCH BODY {NEEDLE[3:-2]}", wanted, 5),
+            ("SEARCH TEXT", f"SEARCH TEXT {NEEDLE[3:-2]}", wanted, 5),
             ("SEARCH SUBJECT", f'SEARCH SUBJECT "number {self.count - 1}"', 1, 5),
             ("SEARCH Message-ID", f"SEARCH HEADER Message-ID <7@{DOMAIN}>", 1, 5),
+            ("SEARCH UNSEEN", "SEARCH UNSEEN", self.count, 5),
             ("SORT DATE", "SORT (DATE) UTF-8 ALL", self.count, 5),
+            ("SORT SUBJECT", "SORT (SUBJECT) UTF-8 ALL", self.count, 5),
             ("THREAD REFERENCES", "THREAD REFERENCES UTF-8 ALL", None, 5),
         ]:
             got = imap.cmd(command)
             if hits is not None:
                 line = next(l for l in got.split(b"\r\n") if l.startswith((b"* SEARCH", b"* SORT")))
                 expect(hits, len(line.split()) - 2, command)
-            spans = timed(lambda _, command=command: imap.cmd(command), times)
-            yield name, times, sum(spans), spans
+            yield self.row(name, lambda _, command=command: imap.cmd(command), times)
+        imap.close()
+
+    def resuming(self):
+        """What a program asks that has the mailbox already, when ten messages have changed."""
+        other = Imap(self.target, user=2)
+        for number in range(100):
+            other.cmd(f"CREATE folder{number}")
+        yield self.row("STATUS, 100 mailboxes in turn", lambda n: other.cmd(
+            f"STATUS folder{n % 100} (MESSAGES UIDNEXT UNSEEN)"), 400)
+        answers = []
+        yield self.row("LIST-STATUS of 100", lambda _: answers.append(
+            other.cmd('LIST "" "folder*" RETURN (STATUS (MESSAGES UNSEEN))')), 20)
+        for answer in answers:
+            expect(100, answer.count(b"* STATUS"), "LIST-STATUS")
+        other.close()
+        imap = Imap(self.target)
+        imap.cmd("ENABLE QRESYNC")
+        state = imap.cmd("SELECT INBOX (CONDSTORE)")
+        validity = int(re.search(rb"UIDVALIDITY (\d+)", state).group(1))
+        modseq = int(re.search(rb"HIGHESTMODSEQ (\d+)", state).group(1))
+        imap.cmd("STORE 1:10 +FLAGS.SILENT ($Bench)")
+        answers = []
+        yield self.row("FETCH CHANGEDSINCE", lambda _: answers.append(
+            imap.cmd(f"FETCH 1:* (FLAGS) (CHANGEDSINCE {modseq})")), 50)
+        imap.cmd("UNSELECT")
+        yield self.row("SELECT with QRESYNC", lambda _: answers.append(
+            imap.cmd(f"SELECT INBOX (QRESYNC ({validity} {modseq}))")), 50)
+        for answer in answers:
+            expect(10, answer.count(b" FETCH ("), "messages that changed")
         imap.close()
 
     def changing(self):
@@ -216,18 +312,15 @@ class Suite:
         imap.cmd("CREATE Moved")
         imap.cmd("SELECT INBOX")
         sign = ["+", "-"]
-        spans = timed(lambda n: imap.cmd(f"STORE 1:* {sign[n % 2]}FLAGS.SILENT (\\Flagged)"), 4)
-        yield "STORE 1:* FLAGS", self.count * 4, sum(spans), spans
-        spans = timed(lambda n: imap.cmd(f"STORE {n + 1} +FLAGS (\\Seen)"), 200)
-        yield "STORE one by one", 200, sum(spans), spans
-        spans = timed(lambda _: imap.cmd(f"COPY 1:{part} Copies"), 1)
-        yield "COPY", part, sum(spans), spans
-        spans = timed(lambda _: imap.cmd(f"MOVE 1:{part} Moved"), 1)
-        yield "MOVE", part, sum(spans), spans
+        yield self.row("STORE 1:* FLAGS", lambda n: imap.cmd(
+            f"STORE 1:* {sign[n % 2]}FLAGS.SILENT (\\Flagged)"), 4, self.count)
+        yield self.row("STORE one by one",
+                       lambda n: imap.cmd(f"STORE {n + 1} +FLAGS (\\Seen)"), 200)
+        yield self.row("COPY", lambda _: imap.cmd(f"COPY 1:{part} Copies"), 1, part)
+        yield self.row("MOVE", lambda _: imap.cmd(f"MOVE 1:{part} Moved"), 1, part)
         imap.cmd("SELECT Copies")
         imap.cmd("STORE 1:* +FLAGS.SILENT (\\Deleted)")
-        spans = timed(lambda _: imap.cmd("EXPUNGE"), 1)
-        yield "EXPUNGE", part, sum(spans), spans
+        yield self.row("EXPUNGE", lambda _: imap.cmd("EXPUNGE"), 1, part)
         imap.close()
 
     def delivering(self):
@@ -237,40 +330,97 @@ class Suite:
 
             def deliver(number, each=each, spans=spans, lock=lock):
                 smtp = Smtp(self.target)
-                own = timed(lambda _: smtp.deliver(f"u{1 + number % (USERS - 1)}", body), each)
+                own = timed(lambda _: smtp.deliver(f"u{1 + number % 49}", body), each)
                 smtp.close()
                 with lock:
                     spans.extend(own)
 
             threads = [threading.Thread(target=deliver, args=(n,)) for n in range(sessions)]
-            start = time.perf_counter()
+            before, start = self.server.cpu(), time.perf_counter()
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
             span = time.perf_counter() - start
             expect(sessions * each, len(spans), "deliveries")
-            yield f"deliver, {sessions} sessions", sessions * each, span, spans
+            name = f"deliver, {sessions} session{'s' if sessions > 1 else ''}"
+            yield name, sessions * each, span, spans, self.server.cpu() - before
 
     def noticing(self):
         """From the delivery's acknowledgement to `EXISTS` at somebody who is in IDLE."""
         body = message(1, 2000, random.Random(1))
         imap, smtp = Imap(self.target, user=1), Smtp(self.target)
-        imap.cmd("SELECT INBOX")
-        tag = imap.tag()
-        imap.sock.sendall(f"{tag} IDLE\r\n".encode())
-        while not imap.line().startswith(b"+"):
-            pass
-        spans = []
-        for _ in range(30):
-            start = time.perf_counter()
+        imap.idle()
+
+        def notice(_):
             smtp.deliver("u1", body)
+            start = time.perf_counter()
             while b" EXISTS" not in imap.line():
                 pass
             spans.append(time.perf_counter() - start)
-        yield "delivery to IDLE notice", len(spans), sum(spans), spans
+
+        spans = []
+        _, units, _, _, cpu = self.row("", notice, 30)
+        yield "IDLE notice after delivery", units, None, spans, cpu
         imap.close()
         smtp.close()
+
+    def mixing(self):
+        """200 people at once, each of whom asks, waits for the answer, and asks again."""
+        people, seconds, rng = USERS, 3 if self.small else 15, random.Random(7)
+        some = [each for each in self.messages if len(each) < 60_000][:40]
+        sessions, poll = {}, select.poll()
+        for user in range(people):
+            # Only whoever has no mail of the workloads before.
+            imap = Imap(self.target, user=user)
+            if user:
+                imap.append(some)
+            imap.cmd("CREATE Copied")
+            imap.cmd("SELECT INBOX")
+            sessions[imap.sock.fileno()] = imap
+            poll.register(imap.sock, select.POLLIN)
+        kinds = [
+            (25, lambda n: f"FETCH {n} BODY.PEEK[]"),
+            (20, lambda n: f"FETCH {max(1, n - 20)}:{n} (UID FLAGS ENVELOPE RFC822.SIZE)"),
+            (15, lambda n: f"STORE {n} {rng.choice('+-')}FLAGS (\\Seen)"),
+            (10, lambda _: "NOOP"),
+            (8, lambda _: "SEARCH UNSEEN"),
+            (8, lambda _: "STATUS Copied (MESSAGES UNSEEN)"),
+            (6, lambda _: "SELECT INBOX"),
+            (8, None),
+        ]
+        weights = [weight for weight, _ in kinds]
+
+        def ask(imap):
+            make = rng.choices(kinds, weights)[0][1]
+            imap.asked = imap.tag()
+            if make:
+                data = make(rng.randint(1, len(some))).encode()
+            else:
+                body = rng.choice(some)
+                data = b"APPEND Copied {%d+}\r\n" % len(body) + body
+            imap.since, imap.rest = time.perf_counter(), b""
+            imap.sock.sendall(imap.asked.encode() + b" " + data + b"\r\n")
+
+        before, start, spans = self.server.cpu(), time.perf_counter(), []
+        for imap in sessions.values():
+            ask(imap)
+        waiting = people
+        while waiting:
+            for descriptor, _ in poll.poll(1000):
+                imap = sessions[descriptor]
+                if not imap.answered():
+                    continue
+                now = time.perf_counter()
+                spans.append(now - imap.since)
+                if now - start < seconds:
+                    ask(imap)
+                else:
+                    waiting -= 1
+        span = time.perf_counter() - start
+        yield "mixed, 200 clients", len(spans), span, spans, self.server.cpu() - before
+        for imap in sessions.values():
+            imap.close()
 
 
 class Smtp:
@@ -327,7 +477,7 @@ class Kontor:
             os.environ,
             KONTOR_LISTEN_IMAP=self.target["imap"],
             KONTOR_LISTEN_SMTP=self.target["smtp"],
-            KONTOR_LOG_FILTER="warn",
+            KONTOR_LOG_FILTER="error",
             **{f"KONTOR_LISTEN_{name.upper()}": "off" for name in off},
         )
 
@@ -344,8 +494,13 @@ class Kontor:
         for line in self.process.stdout:
             if line.strip() == "ready":
                 break
-        for number in range(USERS):
-            command("user", "add", f"u{number}@{DOMAIN}", "--name", f"User {number}")
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda n: command("user", "add", f"u{n}@{DOMAIN}", "--name", f"User {n}"),
+                          range(USERS)))
+
+    def cpu(self):
+        """Seconds of CPU so far: the process's own clock (clock_getcpuclockid(3))."""
+        return time.clock_gettime((~self.process.pid << 3) | 2)
 
     def stop(self):
         self.process.terminate()
@@ -364,6 +519,10 @@ class Dovecot:
         ).stdout
         self.target = dict(pair.split("=", 1) for pair in line.strip().split(","))
 
+    def cpu(self):
+        """It is many processes that come and go."""
+        return 0.0
+
     def stop(self):
         subprocess.run(self.stopping, check=False)
 
@@ -373,18 +532,27 @@ def peer_is_here():
     return script and os.geteuid() == 0 and shutil.which("dovecot") is not None
 
 
-def run_once(start, count, seed):
-    """One server from empty to the end of the suite: {workload: (per second, p50 ms)}."""
+def number(value):
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def run_once(start, count, seed, small):
+    """One server from empty to the end of the suite: {workload: figures}."""
     figures = {}
     with tempfile.TemporaryDirectory(prefix="kontor-bench-") as name:
         # The peer's own user must get through.
         os.chmod(name, 0o755)
         server = start(Path(name))
         try:
-            for workload, units, seconds, spans in Suite(server.target, count, seed).run():
-                middle = statistics.median(spans) * 1000 if spans else 0.0
-                figures[workload] = (units / seconds, middle)
-                print(f"  {server.name:8} {workload:26} {units / seconds:12,.0f} /s", flush=True)
+            for row in Suite(server, count, seed, small).run():
+                workload, units, seconds, spans, cpu = row
+                figures[workload] = {
+                    "per_second": units / seconds if seconds else None,
+                    "p50_ms": statistics.median(spans) * 1000,
+                    "p99_ms": percentile(spans, 0.99) * 1000,
+                    "cpu_us": cpu / units * 1e6,
+                }
+                print(f"  {server.name:8} {workload:30} {number(units / seconds if seconds else None):>12} /s", flush=True)
         finally:
             server.stop()
     return figures
@@ -395,11 +563,16 @@ def main():
     parser.add_argument("--kontor", required=True, help="the program")
     parser.add_argument("--messages", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--small", action="store_true", help="600 messages, one round")
     parser.add_argument("--json", help="write the figures there")
     args = parser.parse_args()
+    if args.small:
+        args.messages, args.rounds = 600, 1
     if args.messages < 600:
         parser.error("--messages must be at least 600")
 
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     program = str(Path(args.kontor).resolve())
     starts = {"kontor": lambda directory: Kontor(program, directory)}
     if peer_is_here():
@@ -410,23 +583,31 @@ def main():
     for number in range(args.rounds):
         order = list(starts) if number % 2 == 0 else list(reversed(starts))
         for name in order:
-            print(f"round {number + 1}, {name}")
-            rounds[name].append(run_once(starts[name], args.messages, seed=1))
+            print(f"round {number + 1} of {args.rounds}, {name}, {args.messages:,} messages")
+            rounds[name].append(run_once(starts[name], args.messages, 1, args.small))
 
-    def middle(name, workload, at):
-        return statistics.median(figures[workload][at] for figures in rounds[name])
+    def middle(name, workload, figure):
+        values = [figures[workload][figure] for figures in rounds[name]]
+        return None if None in values else statistics.median(values)
 
-    print(f"\n{'workload':26} {'kontor /s':>12} {'p50 ms':>8}", end="")
-    print(f" {'dovecot /s':>12} {'p50 ms':>8} {'ratio':>7}" if "dovecot" in rounds else "")
+    print(f"\n{'':30} {'kontor /s':>12} {'p50 ms':>8} {'p99 ms':>8} {'CPU us':>8}", end="")
+    print(f" {'dovecot /s':>12} {'p50 ms':>8} {'p99 ms':>8} {'ratio':>7}"
+          if "dovecot" in rounds else "")
     result = {}
     for workload in rounds["kontor"][0]:
-        ours = (middle("kontor", workload, 0), middle("kontor", workload, 1))
+        names = rounds["kontor"][0][workload]
+        ours = {figure: middle("kontor", workload, figure) for figure in names}
         result[workload] = {"kontor": ours}
-        print(f"{workload:26} {ours[0]:12,.0f} {ours[1]:8.2f}", end="")
+        print(f"{workload:30} {number(ours['per_second']):>12} {ours['p50_ms']:8.2f}"
+              f" {ours['p99_ms']:8.2f} {ours['cpu_us']:8,.0f}", end="")
         if "dovecot" in rounds:
-            theirs = (middle("dovecot", workload, 0), middle("dovecot", workload, 1))
-            result[workload]["dovecot"] = theirs
-            print(f" {theirs[0]:12,.0f} {theirs[1]:8.2f} {ours[0] / theirs[0]:7.2f}", end="")
+            theirs = {figure: middle("dovecot", workload, figure) for figure in names}
+            theirs["cpu_us"] = None
+            ratio = (ours["per_second"] / theirs["per_second"] if ours["per_second"]
+                     else theirs["p50_ms"] / ours["p50_ms"])
+            result[workload]["dovecot"], result[workload]["ratio"] = theirs, ratio
+            print(f" {number(theirs['per_second']):>12} {theirs['p50_ms']:8.2f}"
+                  f" {theirs['p99_ms']:8.2f} {ratio:7.2f}", end="")
         print()
     if args.json:
         Path(args.json).write_text(json.dumps(result, indent=1))

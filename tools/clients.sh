@@ -30,7 +30,10 @@ if [ "${1:-}" != "--missing" ]; then
         if [ "$(id -u)" -ne 0 ]; then
             if sudo -n true 2>/dev/null; then root="sudo -n"; else root="no"; fi
         fi
-        if [ "$root" != "no" ]; then
+        if [ "$root" = "no" ]; then
+            echo "not root, and sudo asks for a password: nothing is installed"
+        else
+            echo "installing for the tests:" $(sed 's/:.*//' <<<"$absent")
             $root env DEBIAN_FRONTEND=noninteractive apt-get update -q >/dev/null 2>&1 || true
             # One by one: a package that this release does not have must not keep the others out.
             for line in $absent; do
