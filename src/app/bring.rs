@@ -69,7 +69,12 @@ pub fn bring_entries(
     let failed = |error: io::Error| Failure(format!("{}: {error}", source.path.display()));
     let mut total = BroughtLine::default();
     let (mut batch, mut bytes) = (Vec::new(), Vec::new());
-    for file in import::entries::files(&source.path, kind).map_err(failed)? {
+    let files = import::entries::files(&source.path, kind).map_err(failed)?;
+    if files.is_empty() {
+        let skipped = import::entries::nothing(&source.path, kind);
+        tell_skipped(&mut total, format!("{}: {}", skipped.place, skipped.reason));
+    }
+    for file in files {
         let texts = match import::entries::read(&file, kind) {
             Ok(texts) => texts,
             Err(skipped) => {

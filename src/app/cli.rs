@@ -393,7 +393,7 @@ pub enum Import {
     Mbox(Source),
     /// A maildir, with its subfolders (Maildir++ and nested directories) and flags.
     Maildir(Source),
-    /// An .eml file, or all of a directory and those below it.
+    /// An .eml file, or Apple Mail's .emlx, or all of a directory and those below it.
     Eml(Source),
     /// An .ics file, or all of a directory: events, tasks and notes. A UID that is there already
     /// is replaced.

@@ -5,7 +5,7 @@ mod devices;
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use super::control::{Item, Outlet, Reply};
+use super::control::{Item, Outlet, QueueLine, Reply};
 
 /// Starts the log on the standard error.
 pub fn start_log(filter: &str) {
@@ -120,12 +120,8 @@ fn as_text(reply: &Reply) -> String {
         Reply::Settings(lines) => devices::settings(lines),
         Reply::Access(detail) => devices::access(detail),
         Reply::Queue(lines) => table(
-            &["Id", "From", "To", "Size", "Queued", "State"],
-            lines.iter().map(|line| {
-                let (size, queued) = (size(line.size), date(line.queued));
-                let (from, to) = (line.from.clone(), line.to.clone());
-                vec![line.id.clone(), from, to, size, queued, line.state.clone()]
-            }),
+            &["Id", "From", "To", "Size", "Age", "Reason", "Next try", "Ends"],
+            lines.iter().map(queued),
         ),
         Reply::Brought(line) => {
             format!("{}, {}\n", counted(line.messages, "message", "messages"), size(line.bytes))
@@ -137,6 +133,36 @@ fn as_text(reply: &Reply) -> String {
                 format!("{mark} {}: {}\n", line.what, line.detail)
             })
             .collect(),
+    }
+}
+
+/// One recipient that mail waits for. Times are told from when the listing was made.
+fn queued(line: &QueueLine) -> Vec<String> {
+    let now = line.queued.saturating_add_unsigned(line.age);
+    let ahead = |at: i64| match u64::try_from(at.saturating_sub(now)) {
+        Ok(0) | Err(_) => "soon".to_owned(),
+        Ok(seconds) => format!("in {}", duration(seconds)),
+    };
+    let next = line.next_try.map_or_else(|| "-".into(), ahead);
+    let ends = match (line.ends.map(ahead), line.then.as_deref()) {
+        (Some(at), Some("returned")) => format!("{at}, goes back to the sender"),
+        (Some(at), Some("delivered")) => format!("{at}, is delivered all the same"),
+        (Some(at), _) => at,
+        (None, _) => "-".into(),
+    };
+    let (size, age) = (size(line.size), duration(line.age));
+    let (from, to) = (line.from.clone(), line.to.clone());
+    vec![line.id.clone(), from, to, size, age, line.state.clone(), next, ends]
+}
+
+/// `40 s`, `12 min`, `5 h`, `6 d 20 h`.
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..86_400 => format!("{} h", seconds / 3_600),
+        _ if seconds % 86_400 < 3_600 => format!("{} d", seconds / 86_400),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
     }
 }
 
@@ -213,6 +239,35 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&as_json(&reply).unwrap()).unwrap();
         assert_eq!(json[0]["alias"], "info@a.example");
         assert_eq!(as_text(&Reply::Groups(Vec::new())), "none\n");
+    }
+
+    #[test]
+    fn the_queue_says_why_how_long_and_what_then() {
+        let line = QueueLine {
+            id: "a1".into(),
+            from: "anna@o.example".into(),
+            to: "ben@o.example".into(),
+            size: 2_500,
+            queued: 1_000_000,
+            age: 3 * 3_600,
+            tries: 14,
+            next_try: Some(1_000_000 + 3 * 3_600 + 725),
+            state: "the mailbox is full".into(),
+            ends: Some(1_000_000 + 7 * 86_400),
+            then: Some("returned".into()),
+        };
+        let state = "waits; sending to other servers is not possible yet".to_owned();
+        let none = QueueLine { next_try: None, ends: None, then: None, state, ..line.clone() };
+        let far = QueueLine { to: "far@away.example".into(), ..none };
+        let text = as_text(&Reply::Queue(vec![line, far]));
+        assert_eq!(
+            text,
+            "\
+Id  From            To                Size    Age  Reason                                               Next try   Ends
+a1  anna@o.example  ben@o.example     2.5 KB  3 h  the mailbox is full                                  in 12 min  in 6 d 21 h, goes back to the sender
+a1  anna@o.example  far@away.example  2.5 KB  3 h  waits; sending to other servers is not possible yet  -          -
+"
+        );
     }
 
     #[test]

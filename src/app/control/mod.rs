@@ -248,9 +248,16 @@ pub struct QueueLine {
     pub to: String,
     pub size: u64,
     pub queued: UnixTime,
+    /// Seconds since then.
+    pub age: u64,
     pub tries: u32,
     pub next_try: Option<UnixTime>,
+    /// Why it waits.
     pub state: String,
+    /// Until when it waits at most; nothing if that is not decided.
+    pub ends: Option<UnixTime>,
+    /// What happens then: `returned` to the sender, or `delivered` beyond the quota.
+    pub then: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,31 +6,44 @@ use std::time::{Duration, Instant};
 use super::super::control::{CheckLine, Failure, Item, Outlet, QueueLine, Reply};
 use super::super::output::{counted, size};
 use crate::delivery::queue;
+use crate::delivery::waiting::{self, End};
 use crate::jobs::index;
 use crate::store::{Read, Store, backup, verify};
 
 /// Bytes of a backup that go out at once.
 const PIECE: usize = 1 << 20;
 
-/// Mail for elsewhere, a line for each recipient that still waits.
+/// Mail that waits, a line for each recipient.
 pub(super) fn list_queue(store: &Store) -> Result<Reply, Failure> {
+    let (read, now) = (store.read(), store.clock().now());
+    let failed = |error| Failure(format!("the queue cannot be read: {error}"));
     let mut lines = Vec::new();
-    for (_, entry) in queue::list(&store.read())? {
-        for recipient in entry.recipients {
-            let state = match recipient.last_answer.as_str() {
+    for (_, entry) in queue::list(&read)? {
+        for recipient in &entry.recipients {
+            let end = waiting::outlook(&read, &entry, recipient).map_err(failed)?;
+            let state = match (recipient.last_answer.as_str(), end) {
+                ("", Some(_)) => "the mailbox is full",
                 // The runner is not in this version, and the listing says so.
-                "" => "waits; sending to other servers is not possible yet".to_owned(),
-                answer => answer.to_owned(),
+                ("", None) => "waits; sending to other servers is not possible yet",
+                (answer, _) => answer,
             };
+            let then = end.map(|(_, end)| match end {
+                End::Returned => "returned",
+                End::Delivered => "delivered",
+            });
+            let tried = end.is_some() || recipient.tries > 0;
             lines.push(QueueLine {
                 id: entry.id.clone(),
                 from: entry.sender.clone().unwrap_or_else(|| "<>".into()),
-                to: recipient.address,
+                to: recipient.address.clone(),
                 size: entry.size,
                 queued: entry.accepted,
+                age: u64::try_from(now.saturating_sub(entry.accepted)).unwrap_or(0),
                 tries: recipient.tries,
-                next_try: (recipient.tries > 0).then_some(recipient.next_try),
-                state,
+                next_try: tried.then_some(recipient.next_try),
+                state: state.to_owned(),
+                ends: end.map(|(at, _)| at),
+                then: then.map(str::to_owned),
             });
         }
     }

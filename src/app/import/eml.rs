@@ -1,9 +1,11 @@
-//! Messages saved as single files: one .eml, or a directory of them with those below.
+//! Messages saved as single files: one .eml or .emlx, or a directory of them with those below.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{DEPTH, Found, Headless, Next, Skipped, entries_of, file_name, read_message, text};
+use super::{
+    DEPTH, Found, Headless, Next, Skipped, emlx, entries_of, file_name, read_message, text,
+};
 
 /// Reads one file, or every file of a directory; each directory below is a mailbox.
 pub(super) fn read(path: &Path) -> io::Result<Walk> {
@@ -30,6 +32,9 @@ impl Iterator for Walk {
         loop {
             let (path, mailbox) = self.left.pop()?;
             if !path.is_dir() {
+                if emlx::is_one(&path) {
+                    return Some(emlx::read(&path, mailbox));
+                }
                 return Some(message(&path, mailbox, self.headless(&path)));
             }
             if mailbox.len() > DEPTH {

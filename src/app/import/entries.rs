@@ -17,6 +17,45 @@ pub enum EntryKind {
     Vcf,
 }
 
+impl EntryKind {
+    fn other(self) -> Self {
+        match self {
+            Self::Ics => Self::Vcf,
+            Self::Vcf => Self::Ics,
+        }
+    }
+
+    /// How files of the kind are called.
+    fn endings(self) -> &'static [&'static str] {
+        match self {
+            Self::Ics => &["ics", "ical", "ifb"],
+            Self::Vcf => &["vcf", "vcard"],
+        }
+    }
+
+    /// How they begin.
+    fn opening(self) -> &'static [u8] {
+        match self {
+            Self::Ics => b"BEGIN:VCALENDAR",
+            Self::Vcf => b"BEGIN:VCARD",
+        }
+    }
+
+    fn is(self, bytes: &[u8]) -> bool {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+        let opening = self.opening();
+        bytes.get(..opening.len()).is_some_and(|start| start.eq_ignore_ascii_case(opening))
+    }
+
+    /// What to do with a file that is of this kind, and was brought as one of the other.
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Ics => "it is a calendar; bring it in with kontor import ics",
+            Self::Vcf => "it holds contacts; bring it in with kontor import vcf",
+        }
+    }
+}
+
 /// What the components of a calendar become.
 const COMPONENTS: [&str; 3] = ["VEVENT", "VTODO", "VJOURNAL"];
 
@@ -27,23 +66,29 @@ pub fn files(path: &Path, kind: EntryKind) -> io::Result<Vec<PathBuf>> {
         path.metadata()?;
         return Ok(vec![path.to_owned()]);
     }
-    let endings: &[&str] = match kind {
-        EntryKind::Ics => &["ics", "ical", "ifb"],
-        EntryKind::Vcf => &["vcf", "vcard"],
-    };
     let mut left = vec![(path.to_owned(), 0)];
     while let Some((dir, depth)) = left.pop() {
         for path in inside(&dir)? {
             let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
             if path.is_dir() && depth < DEPTH {
                 left.push((path, depth + 1));
-            } else if endings.contains(&ending.as_str()) {
+            } else if kind.endings().contains(&ending.as_str()) {
                 found.push(path);
             }
         }
     }
     found.sort();
     Ok(found)
+}
+
+/// Why a directory has no file of a kind.
+pub fn nothing(dir: &Path, kind: EntryKind) -> Skipped {
+    let mut reason = format!("there is no .{} in it", kind.endings().join(" or ."));
+    if files(dir, kind.other()).is_ok_and(|others| !others.is_empty()) {
+        let other = kind.other().endings().first().copied().unwrap_or_default();
+        reason += &format!(", but .{other} files; bring them in with kontor import {other}");
+    }
+    Skipped::new(dir.display(), reason)
 }
 
 /// An entry's text, or why it is none.
@@ -63,6 +108,10 @@ pub fn read(path: &Path, kind: EntryKind) -> Result<Vec<Entry>, Skipped> {
         EntryKind::Ics => calendar(&bytes),
         EntryKind::Vcf => cards(&bytes),
     };
+    let nothing = read.as_ref().map_or(true, |entries| !entries.iter().any(Result::is_ok));
+    if nothing && kind.other().is(&bytes) {
+        return Err(Skipped::new(path.display(), kind.other().advice()));
+    }
     read.map_err(|reason| Skipped::new(path.display(), reason))
 }
 
@@ -184,6 +233,26 @@ mod tests {
 
     fn whole(file: &str) -> Vec<String> {
         calendar(file.as_bytes()).unwrap().into_iter().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn a_file_of_the_other_kind_says_what_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ics, vcf) = (dir.path().join("a.ics"), dir.path().join("b.txt"));
+        std::fs::write(&ics, "\u{feff}begin:vcalendar\r\nEND:VCALENDAR\r\n").unwrap();
+        std::fs::write(&vcf, "\nBEGIN:VCARD\nVERSION:4.0\nFN:A\nEND:VCARD\n").unwrap();
+        let why = |path: &Path, kind| read(path, kind).unwrap_err().reason;
+        assert!(why(&ics, EntryKind::Vcf).contains("kontor import ics"));
+        assert!(why(&vcf, EntryKind::Ics).contains("kontor import vcf"));
+        // An empty calendar is none the less one.
+        assert_eq!(read(&ics, EntryKind::Ics).unwrap().len(), 0);
+        assert_eq!(read(&vcf, EntryKind::Vcf).unwrap().len(), 1);
+        assert!(files(dir.path(), EntryKind::Vcf).unwrap().is_empty());
+        let reason = nothing(dir.path(), EntryKind::Vcf).reason;
+        assert_eq!(
+            reason,
+            "there is no .vcf or .vcard in it, but .ics files; bring them in with kontor import ics"
+        );
     }
 
     #[test]

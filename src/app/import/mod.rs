@@ -1,9 +1,10 @@
-//! Mail from files: readers for mbox, maildir and .eml, one message at a time.
+//! Mail from files: readers for mbox, maildir, .eml and .emlx, one message at a time.
 //!
 //! The readers know nothing of the store; `app::bring` sends what they find in batches. What
 //! cannot be read is told and skipped, for one broken message must not keep ten thousand out.
 
 mod eml;
+mod emlx;
 pub mod entries;
 mod maildir;
 mod mbox;
@@ -92,6 +93,13 @@ enum Headless {
 
 /// Reads a file that holds one message.
 fn read_message(path: &Path, headless: Headless) -> Result<(Vec<u8>, Option<UnixTime>), Skipped> {
+    let (bytes, modified) = read_file(path)?;
+    let bytes = one_message(bytes, headless);
+    Ok((bytes.map_err(|reason| Skipped::new(path.display(), reason))?, modified))
+}
+
+/// A file's octets and when it was changed last.
+fn read_file(path: &Path) -> Result<(Vec<u8>, Option<UnixTime>), Skipped> {
     use std::io::Read as _;
     let failed = |error: io::Error| Skipped::new(path.display(), error);
     let file = File::open(path).map_err(failed)?;
@@ -109,11 +117,15 @@ fn read_message(path: &Path, headless: Headless) -> Result<(Vec<u8>, Option<Unix
         let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
         i64::try_from(since.as_secs()).ok()
     });
+    Ok((bytes, modified))
+}
+
+/// A message in the form in which it is kept.
+fn one_message(bytes: Vec<u8>, headless: Headless) -> Result<Vec<u8>, &'static str> {
     let bytes = to_crlf(text::without_envelope(bytes));
-    let bytes = match (text::fault(&bytes), headless) {
+    match (text::fault(&bytes), headless) {
         (None, _) => Ok(bytes),
         (Some(_), Headless::Text) => text::headless(bytes),
         (Some(reason), Headless::Other) => Err(reason),
-    };
-    Ok((bytes.map_err(|reason| Skipped::new(path.display(), reason))?, modified))
+    }
 }
