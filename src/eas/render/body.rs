@@ -1,7 +1,8 @@
 //! The text that goes with a contact, an event, a task or a note: `AirSyncBase:Body` from 12.0
 //! on (MS-ASAIRS 2.2.2.9), the class's own `Body` before.
 //!
-//! What is kept is plain text with `\n`; on the wire its lines end in CRLF, as Exchange's do.
+//! What is kept is plain text with `\n`, and the HTML that it was made of beside it; on the wire
+//! lines end in CRLF, as Exchange's do.
 
 use std::borrow::Cow;
 
@@ -12,9 +13,11 @@ use crate::format::wbxml::tags::{air_sync_base as base, calendar, contacts, task
 use crate::format::wbxml::{Element, Tag, Writer};
 
 /// Octets of text that are made of a phone's HTML.
-const HTML_TEXT_MAX: usize = 1 << 20;
+pub const HTML_TEXT_MAX: usize = 1 << 20;
+/// Octets of HTML that are kept beside it.
+const HTML_MAX: usize = 1 << 20;
 
-/// Plain text, the type in which these items are kept (MS-ASAIRS 2.2.2.41.1).
+/// MS-ASAIRS 2.2.2.41.1.
 const PLAIN: u8 = 1;
 const HTML: u8 = 2;
 
@@ -37,15 +40,23 @@ pub const EVENT: OldTags =
 pub const TASK: OldTags =
     OldTags { body: tasks::BODY, size: Some(tasks::BODY_SIZE), truncated: tasks::BODY_TRUNCATED };
 
-/// Writes the body of an item. An empty one is written too: it tells a phone that holds an
-/// older text that there is none any more.
-pub fn write_text(out: &mut Writer, text: &str, view: &View<'_>, old: &OldTags) {
-    let text = wire(text);
+/// What is kept of a body: plain text, and the HTML that it was made of, where somebody wrote it
+/// so. `Default` is none at all.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Kept {
+    pub text: String,
+    pub html: Option<String>,
+}
+
+/// Writes the body of an item: as HTML where there is some and the phone lists that type. An
+/// empty one is written too: it tells a phone that holds an older text that there is none any
+/// more.
+pub fn write(out: &mut Writer, kept: &Kept, view: &View<'_>, old: &OldTags) {
+    let text = wire(&kept.text);
     if view.version < Version::V12_0 {
         return write_old(out, &text, view, old);
     }
-    let preference = preferred(view);
-    let text = if preference.kind == HTML { Cow::Owned(to_html(&text)) } else { text };
+    let (text, preference) = full(kept, view);
     let shown = shown(&text, &preference);
     out.open(base::BODY);
     out.number(base::TYPE, preference.kind);
@@ -59,20 +70,73 @@ pub fn write_text(out: &mut Writer, text: &str, view: &View<'_>, old: &OldTags) 
     out.close();
 }
 
-/// Reads the body that a phone sent beside an item whose text was `kept` so far ("" if it is
-/// new). `None`: the text stays as it is.
+/// Reads the body that a phone sent beside an item of which this was `kept` so far. `None`: it
+/// stays as it is.
 ///
 /// It stays where the phone sent no body at all (MS-ASCNTC 3.1.5.4: it must not be deleted),
 /// where it says that it has only a part, and where it sends back what it was shown of a text
-/// that had been cut.
-pub fn read_text(data: &Element, kept: &str, view: &View<'_>, old: &OldTags) -> Option<String> {
-    let (text, kind) = received(data, view, old)?;
+/// that had been cut. Plain text takes the place of both; of HTML that says the same in another
+/// dress, the plain text stays.
+pub fn read(data: &Element, kept: &Kept, view: &View<'_>, old: &OldTags) -> Option<Kept> {
+    let (sent, kind) = received(data, view, old)?;
+    let sent = local(sent);
     let text = match kind {
-        HTML => local(&mime::html_to_text(text, HTML_TEXT_MAX)),
-        _ => local(text),
+        HTML => local(&mime::html_to_text(&sent, HTML_TEXT_MAX)),
+        _ => sent.clone(),
     };
-    let shown = shown_of(kept, view, kind);
-    (text.trim_end() != local(&shown).trim_end()).then_some(text)
+    let seen = seen(kept, view);
+    let same = [&seen.text, &seen.plain].iter().any(|seen| seen.trim_end() == text.trim_end());
+    if kind != HTML {
+        return (!same).then_some(Kept { text, html: None });
+    }
+    if same && (seen.cut || seen.html.as_deref().map(str::trim_end) == Some(sent.trim_end())) {
+        return None;
+    }
+    let html = Some(sent).filter(|html| !text.trim().is_empty() && html.len() <= HTML_MAX);
+    Some(Kept { text: if same { kept.text.clone() } else { text }, html })
+}
+
+/// What a phone with these options was shown.
+struct Seen {
+    /// As plain text.
+    text: String,
+    /// The same of the kept text.
+    plain: String,
+    html: Option<String>,
+    cut: bool,
+}
+
+fn seen(kept: &Kept, view: &View<'_>) -> Seen {
+    if view.version < Version::V12_0 {
+        let text = local(cut(&wire(&kept.text), old_limit(view)));
+        return Seen { plain: text.clone(), cut: false, html: None, text };
+    }
+    let (full, preference) = full(kept, view);
+    let part = shown(&full, &preference);
+    let plain = local(shown(&wire(&kept.text), &preference));
+    let cut = part.len() < full.len();
+    match preference.kind {
+        HTML => Seen {
+            text: local(&mime::html_to_text(part, HTML_TEXT_MAX)),
+            plain,
+            html: Some(local(part)),
+            cut,
+        },
+        _ => Seen { text: local(part), plain, html: None, cut },
+    }
+}
+
+/// The body in the type that a phone takes, and how much it wants of it.
+fn full<'k>(kept: &'k Kept, view: &View<'_>) -> (Cow<'k, str>, BodyPreference) {
+    let of = |kind| view.options.bodies.iter().find(|body| body.kind == kind).copied();
+    match (&kept.html, of(PLAIN), of(HTML)) {
+        (Some(html), _, Some(preference)) => (wire(html), preference),
+        (None, None, Some(preference)) => (Cow::Owned(to_html(&wire(&kept.text))), preference),
+        (_, preference, _) => {
+            let any = BodyPreference { kind: PLAIN, ..BodyPreference::default() };
+            (wire(&kept.text), preference.unwrap_or(any))
+        }
+    }
 }
 
 /// The text and type that stand in a request; `None` if there is nothing to be taken over.
@@ -94,20 +158,6 @@ fn received<'a>(data: &'a Element, view: &View<'_>, old: &OldTags) -> Option<(&'
     Some((body.text(), PLAIN))
 }
 
-/// What a phone with these options was shown of a text, as plain text again.
-fn shown_of(text: &str, view: &View<'_>, kind: u8) -> String {
-    let text = wire(text);
-    if view.version < Version::V12_0 {
-        return cut(&text, old_limit(view)).to_owned();
-    }
-    let preference = preferred(view);
-    if kind == HTML {
-        let html = to_html(&text);
-        return mime::html_to_text(shown(&html, &preference), HTML_TEXT_MAX);
-    }
-    shown(&text, &preference).to_owned()
-}
-
 fn write_old(out: &mut Writer, text: &str, view: &View<'_>, old: &OldTags) {
     let shown = cut(text, old_limit(view));
     if shown.len() < text.len() {
@@ -124,12 +174,6 @@ fn write_old(out: &mut Writer, text: &str, view: &View<'_>, old: &OldTags) {
 fn old_limit(view: &View<'_>) -> Option<usize> {
     const LIMITS: [usize; 9] = [0, 512, 1024, 2048, 5120, 10_240, 20_480, 51_200, 102_400];
     LIMITS.get(usize::from(view.options.truncation?)).copied()
-}
-
-/// The preference for plain text; for HTML if the phone lists that and not plain text.
-fn preferred(view: &View<'_>) -> BodyPreference {
-    let of = |kind| view.options.bodies.iter().find(|body| body.kind == kind).copied();
-    of(PLAIN).or_else(|| of(HTML)).unwrap_or(BodyPreference { kind: PLAIN, ..Default::default() })
 }
 
 /// As much of a text as a preference wants: all, a part, or rather nothing than a part.
@@ -200,10 +244,14 @@ mod tests {
         })
     }
 
+    fn plain_text(text: &str) -> Kept {
+        Kept { text: text.into(), html: None }
+    }
+
     fn written(text: &str, version: Version, options: &Options) -> Element {
         let mut out = Writer::new();
         out.open(tags::air_sync::APPLICATION_DATA);
-        with(version, options, |view| write_text(&mut out, text, view, &CONTACT));
+        with(version, options, |view| write(&mut out, &plain_text(text), view, &CONTACT));
         decode(&out.finish().into()).unwrap()
     }
 
@@ -260,7 +308,9 @@ mod tests {
     }
 
     fn read(data: &Element, kept: &str, version: Version, options: &Options) -> Option<String> {
-        with(version, options, |view| read_text(data, kept, view, &CONTACT))
+        let new =
+            with(version, options, |view| super::read(data, &plain_text(kept), view, &CONTACT));
+        new.map(|new| new.text)
     }
 
     #[test]
@@ -286,5 +336,46 @@ mod tests {
         let options = plain(Some(4), true);
         let nothing = sent("1", Some(""), false);
         assert_eq!(read(&nothing, "a long note", Version::V14_0, &options), None);
+    }
+
+    #[test]
+    fn html_is_kept_as_long_as_the_text_is_its_own() {
+        let body = |kind| BodyPreference { kind, ..Default::default() };
+        let of = |kinds: &[u8]| Options {
+            bodies: kinds.iter().map(|kind| body(*kind)).collect(),
+            ..Default::default()
+        };
+        let read = |data: &Element, kept: &Kept, kinds: &[u8]| {
+            with(Version::V14_1, &of(kinds), |view| super::read(data, kept, view, &TASK))
+        };
+        let new = read(&sent("2", Some("<p><b>One</b></p>\r\n"), false), &Kept::default(), &[1, 2]);
+        let kept = new.unwrap();
+        assert_eq!(
+            (kept.text.trim_end(), kept.html.as_deref()),
+            ("One", Some("<p><b>One</b></p>\n"))
+        );
+        let shown = |kinds: &[u8]| {
+            let mut out = Writer::new();
+            out.open(tags::air_sync::APPLICATION_DATA);
+            with(Version::V14_1, &of(kinds), |view| write(&mut out, &kept, view, &TASK));
+            let data = decode(&out.finish().into()).unwrap();
+            let body = data.child(base::BODY).unwrap();
+            [base::TYPE, base::DATA].map(|tag| body.text_of(tag).unwrap().trim_end().to_owned())
+        };
+        assert_eq!(shown(&[1, 2]), ["2", "<p><b>One</b></p>"]);
+        assert_eq!(shown(&[2]), ["2", "<p><b>One</b></p>"]);
+        assert_eq!((shown(&[1]), shown(&[])), (["1", "One"].map(String::from), shown(&[1])));
+        // What was shown is no change, in either type; another dress is one of the HTML alone.
+        assert_eq!(read(&sent("2", Some("<p><b>One</b></p>"), false), &kept, &[1, 2]), None);
+        assert_eq!(read(&sent("1", Some("One"), false), &kept, &[1]), None);
+        let italic = read(&sent("2", Some("<i>One</i>"), false), &kept, &[2]).unwrap();
+        assert_eq!((italic.text, italic.html), (kept.text.clone(), Some("<i>One</i>".into())));
+        // Another text in plain words, and none at all.
+        let two = read(&sent("1", Some("Two"), false), &kept, &[1]).unwrap();
+        assert_eq!((two.text, two.html), ("Two".into(), None));
+        let none = read(&sent("2", Some("<p></p>"), false), &kept, &[1, 2]).unwrap();
+        assert_eq!((none.text.trim(), none.html), ("", None));
+        let long = format!("<p>{}</p>", "<b></b>x".repeat(HTML_MAX / 8));
+        assert_eq!(read(&sent("2", Some(&long), false), &kept, &[2]).unwrap().html, None);
     }
 }

@@ -6,9 +6,11 @@ use jiff::tz::TimeZone;
 
 use crate::domain::contact;
 use crate::domain::item::Text;
-use crate::eas::render::{Malformed, Supported, Unrenderable, View, body};
+use crate::eas::render::body::{self, Kept};
+use crate::eas::render::{Malformed, Supported, Unrenderable, View};
 use crate::eas::version::Version;
 use crate::format::ical::{parse_date, parse_date_time};
+use crate::format::mime;
 use crate::format::vcard::{self, Card, Change, DateField, Field, Photo};
 use crate::format::wbxml::tags::{contacts as c, contacts2 as c2};
 use crate::format::wbxml::{Element, Tag, Writer};
@@ -114,7 +116,7 @@ pub fn render(out: &mut Writer, text: &str, view: &View<'_>) -> Result<(), Unren
     if let Some(picture) = shown_picture(&card) {
         out.text(c::PICTURE, picture);
     }
-    body::write_text(out, &reading.get(Field::Note).unwrap_or_default(), view, &body::CONTACT);
+    body::write(out, &kept_note(&card), view, &body::CONTACT);
     Ok(())
 }
 
@@ -148,8 +150,16 @@ pub fn update(
 }
 
 fn apply(card: &mut Card, data: &Element, view: &View<'_>, supported: &Supported) {
-    let changes = changed_texts(card, data, view, supported);
+    let mut changes = changed_texts(card, data, supported, view.version);
+    let note = body::read(data, &kept_note(card), view, &body::CONTACT);
+    if let Some(note) = &note {
+        let text = Some(note.text.clone()).filter(|text| !text.trim().is_empty());
+        changes.push((Field::Note, text));
+    }
     card.edit(changes);
+    if let Some(note) = note {
+        card.set_note_html(note.html.as_deref());
+    }
     for (tag, field) in DATES {
         change_date(card, field, data.child(tag), supported.manages(tag), view);
     }
@@ -166,8 +176,8 @@ fn apply(card: &mut Card, data: &Element, view: &View<'_>, supported: &Supported
 fn changed_texts(
     card: &Card,
     data: &Element,
-    view: &View<'_>,
     supported: &Supported,
+    version: Version,
 ) -> Vec<Change> {
     let reading = card.reading();
     let mut changes = Vec::new();
@@ -183,17 +193,23 @@ fn changed_texts(
             }
             // What the server derives or the recipient cache counts is no phone's to delete.
             None if matches!(field, Field::Alias | Field::WeightedRank) => {}
-            None if shown.is_some() && supported.manages(tag) && is_in(tag, view.version) => {
+            None if shown.is_some() && supported.manages(tag) && is_in(tag, version) => {
                 changes.push((field, None));
             }
             None => {}
         }
     }
-    let note = reading.get(Field::Note).unwrap_or_default();
-    if let Some(text) = body::read_text(data, &note, view, &body::CONTACT) {
-        changes.push((Field::Note, Some(text).filter(|text| !text.trim().is_empty())));
-    }
     changes
+}
+
+/// The note. Its HTML counts as long as it says what NOTE says: others know NOTE alone, and do
+/// not touch what they do not know.
+fn kept_note(card: &Card) -> Kept {
+    let text = card.reading().get(Field::Note).unwrap_or_default();
+    let is_its = |html: &String| {
+        mime::html_to_text(html, body::HTML_TEXT_MAX).replace("\r\n", "\n").trim() == text.trim()
+    };
+    Kept { html: card.note_html().filter(is_its), text }
 }
 
 fn change_date(

@@ -3,6 +3,7 @@
 
 pub mod body;
 pub mod contact;
+pub mod description;
 pub mod email;
 pub mod event;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::item::Text;
-use crate::eas::render::{Malformed, Supported, Unrenderable, View, body, journal};
+use crate::eas::render::{Malformed, Supported, Unrenderable, View, body, description, journal};
 use crate::format::ical::Component;
 use crate::format::wbxml::tags::{air_sync_base as b, notes as n};
 use crate::format::wbxml::{Element, Writer};
@@ -17,8 +17,7 @@ pub fn render(out: &mut Writer, text: &str, view: &View<'_>) -> Result<(), Unren
     let calendar = journal::open(text)?;
     let note = journal::inside(&calendar, NOTE)?;
     journal::write_text(out, n::SUBJECT, note, "SUMMARY");
-    let text = note.text_of("DESCRIPTION").unwrap_or_default();
-    body::write_text(out, &text, view, &body::TASK);
+    body::write(out, &description::kept(note), view, &body::TASK);
     let class = note.text_of(MESSAGE_CLASS).unwrap_or_else(|| STICKY.to_owned());
     out.text(n::MESSAGE_CLASS, &class);
     out.text(n::LAST_MODIFIED_DATE, &modified(note, view));
@@ -66,11 +65,10 @@ fn read(
         note.set_text(MESSAGE_CLASS, Some(class).filter(|class| *class != STICKY));
     }
     journal::read_categories(note, data, n::CATEGORIES, n::CATEGORY, supported);
-    let kept = note.text_of("DESCRIPTION").unwrap_or_default();
     if data.child(b::BODY).is_some()
-        && let Some(text) = body::read_text(data, &kept, view, &body::TASK)
+        && let Some(new) = body::read(data, &description::kept(note), view, &body::TASK)
     {
-        note.set_text("DESCRIPTION", Some(&text));
+        description::keep(note, &new);
     }
     Ok(journal::finish(calendar, NOTE, i64::MAX, view))
 }

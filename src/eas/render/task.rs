@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::domain::item::Text;
 use crate::eas::render::journal::{self, Said, said};
-use crate::eas::render::{Malformed, Supported, Unrenderable, View, body, event};
+use crate::eas::render::{Malformed, Supported, Unrenderable, View, body, description, event};
 use crate::format::ical::{self, Component, Property, Recurrence, Until, UntilKind, Weekday};
 use crate::format::wbxml::tags::{calendar as c, tasks as t};
 use crate::format::wbxml::{self, Element, Tag, Writer};
@@ -57,8 +57,7 @@ const WHOLE: [Tag; 1] = [t::SUBJECT];
 pub fn render(out: &mut Writer, text: &str, view: &View<'_>) -> Result<(), Unrenderable> {
     let calendar = journal::open(text)?;
     let task = journal::inside(&calendar, TASK)?;
-    let text = task.text_of("DESCRIPTION").unwrap_or_default();
-    body::write_text(out, &text, view, &body::TASK);
+    body::write(out, &description::kept(task), view, &body::TASK);
     journal::write_categories(out, t::CATEGORIES, t::CATEGORY, task);
     let done = is_done(task);
     out.number(t::COMPLETE, u8::from(done));
@@ -122,9 +121,8 @@ fn read(
     for (name, tag) in PLAIN {
         journal::read_text(task, name, data, tag, supported);
     }
-    let kept = task.text_of("DESCRIPTION").unwrap_or_default();
-    if let Some(text) = body::read_text(data, &kept, view, &body::TASK) {
-        task.set_text("DESCRIPTION", Some(&text));
+    if let Some(new) = body::read(data, &description::kept(task), view, &body::TASK) {
+        description::keep(task, &new);
     }
     let until = until(task);
     Ok(journal::finish(calendar, TASK, until, view))

@@ -3,6 +3,7 @@
 
 mod drafts;
 mod faults;
+mod formatted;
 mod game;
 mod homes;
 mod idle;

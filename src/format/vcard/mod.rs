@@ -40,6 +40,8 @@ pub const PROPERTIES_MAX: usize = 5_000;
 /// They are kept; looking for their labels must not take a square of time.
 const ALIKE_MAX: usize = 100;
 
+const NOTE_HTML: &str = "X-KONTOR-NOTE-HTML";
+
 /// One contact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Card {
@@ -82,6 +84,18 @@ impl Card {
     pub fn set_revision(&mut self, now: jiff::Timestamp) {
         let utc = ical::Time::utc(now);
         self.inner.set(Property::new("REV", utc.value()));
+    }
+
+    /// The HTML that a phone's note was made of. vCard has no place for it.
+    pub fn note_html(&self) -> Option<String> {
+        self.inner.text_of(NOTE_HTML).filter(|html| !html.trim().is_empty())
+    }
+
+    pub fn set_note_html(&mut self, html: Option<&str>) {
+        match html {
+            Some(html) => self.inner.set(Property::text(NOTE_HTML, html)),
+            None => self.inner.remove(NOTE_HTML),
+        }
     }
 
     /// Hash of what a client could see.

@@ -298,3 +298,22 @@ fn a_part_of_a_contact_takes_nothing_away() {
     assert!(!back.has(c::MOBILE_PHONE_NUMBER) && !back.has(c::BIRTHDAY));
     assert!(back.has(c::PICTURE));
 }
+
+/// Other programs change NOTE and carry along what they do not know.
+#[test]
+fn html_whose_note_others_have_changed_does_not_count() {
+    let body = |text: &str| {
+        let body = vec![Element::with_text(base::TYPE, "2"), Element::with_text(base::DATA, text)];
+        let mut data = data(&[(c::LAST_NAME, "Bee")]);
+        data.children.push(Element::with_children(base::BODY, body));
+        data
+    };
+    let text = created(&body("<p>One</p><p>two; <i>three</i></p>"));
+    let kept = |text: &str| kept_note(&Card::parse(text).unwrap());
+    assert!(text.contains("X-KONTOR-NOTE-HTML") && kept(&text).html.is_some(), "{text}");
+    let others = text.replace("NOTE:One", "NOTE:1");
+    assert_ne!(others, text);
+    assert_eq!(kept(&others).html, None);
+    let emptied = updated(&text, &body(""), &Supported::Nothing);
+    assert!(!emptied.contains("NOTE"), "{emptied}");
+}
