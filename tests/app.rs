@@ -421,6 +421,20 @@ fn a_backup_made_while_serving_restores() {
 }
 
 #[test]
+fn a_damaged_file_is_told_with_what_to_do() {
+    let office = Office::set_up();
+    let file = office.data().join("kontor.redb");
+    let mut bytes = std::fs::read(&file).unwrap();
+    // All pages behind the file's header, so that those in use are among them.
+    bytes[4096..].fill(0x5a);
+    std::fs::write(&file, bytes).unwrap();
+    let output = office.run("check", "");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("restore the last backup"), "{text}");
+}
+
+#[test]
 fn the_sample_office_opens_and_ends() {
     let mut command = Command::new(PROGRAM);
     command.arg("demo").stdout(Stdio::piped()).stderr(Stdio::null());

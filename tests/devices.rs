@@ -201,6 +201,8 @@ fn a_phone_with_a_policy_that_demands_nothing_hears_of_one_that_does() {
     phone.provision();
     assert_eq!(phone.folder_sync("0").outer(f::STATUS), 1);
     server.cli(&["policy", "set", "field", "DevicePasswordEnabled=yes"]);
+    let shown = server.cli(&["policy", "show", "field"]);
+    assert!(shown.contains("DevicePasswordEnabled=yes"), "as it was given: {shown}");
     server.cli(&["policy", "assign", "field", &account.email]);
     assert_eq!(phone.folder_sync("0").outer(f::STATUS), 143);
     phone.provision();

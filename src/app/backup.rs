@@ -135,9 +135,8 @@ fn fill(work: &Path, input: Box<dyn Read>) -> Result<String, Failure> {
             .map_err(|error| Failure(format!("cannot write {}: {error}", file.display())))?;
     }
     Ok(format!(
-        "Restored {} ({} with all else) and checked everything.",
-        output::counted(summary.bodies, "message", "messages"),
-        output::size(summary.bytes)
+        "Restored {} and all else, and checked it.",
+        output::counted(summary.bodies, "message", "messages")
     ))
 }
 

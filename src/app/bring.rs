@@ -161,10 +161,14 @@ fn send(
     let Batch { messages, bytes } = std::mem::take(batch);
     let request =
         Request::Bring { email: source.email.clone(), into: source.into.clone(), messages };
-    let reply = door.run(request, bytes, &mut Terminal).map_err(|Failure(text)| {
-        let before = counted(total.messages, "message", "messages");
-        Failure(format!("{text} ({before} had been brought before)"))
-    })?;
+    let reply =
+        door.run(request, bytes, &mut Terminal).map_err(|Failure(text)| match total.messages {
+            0 => Failure(text),
+            some => Failure(format!(
+                "{text}; {} had been brought before that",
+                counted(some, "message", "messages")
+            )),
+        })?;
     let Reply::Brought(line) = reply else { return Err(unexpected()) };
     if total.messages / PROGRESS != (total.messages + line.messages) / PROGRESS {
         eprintln!("{} messages", total.messages + line.messages);

@@ -16,11 +16,14 @@ mod password;
 mod ports;
 mod serve;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use cli::{Alias, Book, Check, CheckWhat, Cli, Command, Domain, Group, Import, Queue, User, YesNo};
+use cli::{
+    Alias, Book, Check, CheckWhat, Cli, Command, Domain, Group, Import, Init, Queue, User, YesNo,
+};
 use config::Config;
 use control::{Door, Failure, Reply, Request};
 use import::entries::EntryKind;
@@ -42,7 +45,9 @@ pub fn main() -> ExitCode {
         output::say(&String::from_utf8_lossy(&script));
         return ExitCode::SUCCESS;
     }
-    match run(cli) {
+    // Its place, for a report; the sentence for people follows. The server's log has its own hook.
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
+    match execute::survive(|| run(cli)) {
         Ok(code) => code,
         Err(Failure(text)) => {
             eprintln!("kontor: {text}");
@@ -70,42 +75,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             output::start_log(if config.log == "info" { "warn" } else { &config.log });
             demo::run(cli.data, config)?;
         }
-        Command::Init(init) => {
-            let password = password::read(init.password)?;
-            // Before a directory is made for nothing.
-            execute::require_strong(&password)?;
-            let request = Request::Init {
-                domain: init.domain,
-                hostname: init.hostname,
-                admin: init.admin,
-                name: init.name,
-                password,
-                approve_phones: init.approve_phones,
-            };
-            let served = control::is_served(&dir);
-            let code = ask(Door::open_or_make(&dir, &config)?, request, false)?;
-            output::say(&match served {
-                true => "Start the server anew, so that it uses the name.\n".to_owned(),
-                false => format!("Run it with: kontor --data {} serve\n", dir.display()),
-            });
-            return Ok(code);
-        }
-        Command::Import(import) => {
-            let (kind, source) = match import {
-                Import::Ics(source) => {
-                    let door = Door::open(&dir, &config)?;
-                    return bring::bring_entries(door, EntryKind::Ics, &source);
-                }
-                Import::Vcf(source) => {
-                    let door = Door::open(&dir, &config)?;
-                    return bring::bring_entries(door, EntryKind::Vcf, &source);
-                }
-                Import::Mbox(source) => (import::Kind::Mbox, source),
-                Import::Maildir(source) => (import::Kind::Maildir, source),
-                Import::Eml(source) => (import::Kind::Eml, source),
-            };
-            return bring::bring(Door::open(&dir, &config)?, kind, &source);
-        }
+        Command::Init(asked) => return init(asked, &dir, &config),
+        Command::Import(import) => return bring(import, Door::open(&dir, &config)?),
         Command::Export { email, dir: target } => {
             return bring::take_out(Door::open(&dir, &config)?, email, &target);
         }
@@ -121,6 +92,39 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// `kontor init`.
+fn init(init: Init, dir: &Path, config: &Config) -> Result<ExitCode, Failure> {
+    let password = password::read(init.password)?;
+    // Before a directory is made for nothing.
+    execute::require_strong(&password)?;
+    let request = Request::Init {
+        domain: init.domain,
+        hostname: init.hostname,
+        admin: init.admin,
+        name: init.name,
+        password,
+        approve_phones: init.approve_phones,
+    };
+    let served = control::is_served(dir);
+    let code = ask(Door::open_or_make(dir, config)?, request, false)?;
+    output::say(&match served {
+        true => "Start the server anew, so that it uses the name.\n".to_owned(),
+        false => format!("Run it with: kontor --data {} serve\n", dir.display()),
+    });
+    Ok(code)
+}
+
+/// `kontor import`.
+fn bring(import: Import, door: Door) -> Result<ExitCode, Failure> {
+    match import {
+        Import::Mbox(source) => bring::bring(door, import::Kind::Mbox, &source),
+        Import::Maildir(source) => bring::bring(door, import::Kind::Maildir, &source),
+        Import::Eml(source) => bring::bring(door, import::Kind::Eml, &source),
+        Import::Ics(source) => bring::bring_entries(door, EntryKind::Ics, &source),
+        Import::Vcf(source) => bring::bring_entries(door, EntryKind::Vcf, &source),
+    }
 }
 
 /// The request of a command that is one question and one answer, and whether JSON is wanted.

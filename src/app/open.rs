@@ -34,7 +34,11 @@ pub enum Error {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self(error.to_string())
+        match error {
+            Error::Store(error) => error.into(),
+            Error::Domain(error) => error.into(),
+            other => Self(other.to_string()),
+        }
     }
 }
 

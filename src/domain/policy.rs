@@ -120,10 +120,20 @@ impl Setting {
         value.split(',').map(str::trim).filter(|entry| !entry.is_empty())
     }
 
+    /// A kept value as people give it.
+    pub fn shown(&self, value: &str) -> String {
+        match (self.kind, value) {
+            (Switch, "0") => "no".into(),
+            (Switch, "1") => "yes".into(),
+            (NumberOrNone(..), "") => "none".into(),
+            (_, value) => value.into(),
+        }
+    }
+
     /// A value as it is kept, or a sentence about what it should be.
     fn checked(&self, value: &str) -> Result<String> {
         let value = value.trim();
-        let wrong = |wanted: String| Error::Invalid(format!("{}: {wanted}", self.name));
+        let wrong = |wanted: String| Error::Invalid(format!("{} takes {wanted}", self.name));
         match self.kind {
             Switch => match value.to_ascii_lowercase().as_str() {
                 "1" | "yes" | "true" | "on" => Ok("1".into()),
@@ -142,7 +152,8 @@ impl Setting {
             OneOf(numbers) => {
                 let number = value.parse::<i64>().ok().filter(|n| numbers.contains(n));
                 number.map(|number| number.to_string()).ok_or_else(|| {
-                    wrong(format!("{value} is none of its values, {}", self.meaning))
+                    let all: Vec<String> = numbers.iter().map(i64::to_string).collect();
+                    wrong(format!("one of {} ({})", all.join(", "), self.meaning))
                 })
             }
             List(_) => {
@@ -264,8 +275,9 @@ pub fn set(tx: &mut Tx<'_>, name: &str, change: &Change) -> Result<Policy> {
     }
     let mut policy = old.clone().unwrap_or_else(|| Policy { name, ..Policy::default() });
     for (name, value) in &change.settings {
-        let setting = Setting::named(name)
-            .ok_or_else(|| Error::Invalid(format!("there is no setting {name}")))?;
+        let setting = Setting::named(name).ok_or_else(|| {
+            Error::Invalid(format!("there is no setting {name}; kontor policy show lists them"))
+        })?;
         policy.settings.retain(|(each, _)| each != setting.name);
         if !value.trim().eq_ignore_ascii_case("default") {
             policy.settings.push((setting.name.to_owned(), setting.checked(value)?));

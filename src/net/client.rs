@@ -193,7 +193,24 @@ fn untrusted(error: Error) -> Untrusted {
     }
 }
 
-/// `DnsName("mail.office.example")` without what is around the name.
+/// `DnsName("mail.office.example")` and `IpAddress(127.0.0.1)` without what is around the name.
 fn plain_name(name: &str) -> String {
-    name.split('"').nth(1).unwrap_or(name).to_owned()
+    let inside = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inside.unwrap_or(name).trim_matches('"').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_certificates_are_told_plainly() {
+        for (told, plain) in [
+            ("DnsName(\"mail.office.example\")", "mail.office.example"),
+            ("IpAddress(127.0.0.1)", "127.0.0.1"),
+            ("localhost", "localhost"),
+        ] {
+            assert_eq!(plain_name(told), plain);
+        }
+    }
 }

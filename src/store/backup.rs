@@ -141,7 +141,9 @@ pub fn restore(
     let mut magic = [0; 8];
     input.read_exact(&mut magic).map_err(|error| failed("read", &error))?;
     if magic != *MAGIC {
-        return Err(Error::Refused("this is not a backup of this version".into()));
+        return Err(Error::Refused(
+            "this is no backup, or one of another version of kontor".into(),
+        ));
     }
     let mut done = Summary::default();
     let mut batch = Batch::default();
@@ -212,7 +214,7 @@ fn keys_u64(bytes: &[u8]) -> Result<u64> {
 }
 
 fn damaged() -> Error {
-    Error::Damaged("the backup is damaged or not whole".into())
+    Error::Refused("the backup is damaged or not whole; take another one".into())
 }
 
 fn read_record(input: &mut impl std::io::Read) -> Result<Vec<u8>> {

@@ -129,12 +129,17 @@ fn an_administrators_wipe_is_the_administrators_to_cancel() {
     let list = browser.list();
     assert!(list.contains("only an administrator can cancel it"), "{list}");
     assert!(!list.contains("cancel-erasing"), "{list}");
+    assert!(!list.contains("class=\"acts\""), "no empty row where its buttons were: {list}");
     // Nor by the address of a button that is not there any more.
     browser.get(&cancel);
     assert_eq!(phone.folder_sync("0").outer(f::STATUS), 140);
     server.cli(&["device", "cancel-wipe", "OWN3", "--user", &account.email]);
     assert_eq!(phone.folder_sync("0").outer(f::STATUS), 1);
     assert!(browser.list().contains("Connected"));
+    // Removing it takes a wipe back as well, and says so.
+    server.cli(&["device", "wipe", "OWN3", "--user", &account.email]);
+    let removed = server.cli(&["device", "remove", "OWN3", "--user", &account.email]);
+    assert!(removed.contains("kontor device wipe OWN3 asks for it again"), "{removed}");
 }
 
 #[test]

@@ -21,15 +21,25 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[error("{0}")]
 pub struct Failure(pub String);
 
+/// What to do where the data are damaged.
+pub const RESTORE: &str = "restore the last backup, and check the disk";
+
 impl From<crate::domain::Error> for Failure {
     fn from(error: crate::domain::Error) -> Self {
-        Self(error.to_string())
+        match error {
+            crate::domain::Error::Store(error) => error.into(),
+            other => Self(other.to_string()),
+        }
     }
 }
 
-impl From<crate::store::Error> for Failure {
-    fn from(error: crate::store::Error) -> Self {
-        Self(error.to_string())
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        Self(match error {
+            store::Error::Damaged(_) => format!("{error}; {RESTORE}"),
+            store::Error::Full => format!("{error}; make room and give the command again"),
+            other => other.to_string(),
+        })
     }
 }
 
@@ -128,8 +138,8 @@ fn connect(dir: &Path) -> Result<Option<UnixStream>, Failure> {
     match UnixStream::connect(short(&path)?) {
         Ok(stream) => Ok(Some(stream)),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Failure(format!(
-            "a server runs here, but {} is not yours; use the server's user or root",
-            path.display()
+            "{} is another user's; give the command as that user or as root",
+            dir.display()
         ))),
         // None, or one that a dead server left.
         Err(_) => Ok(None),

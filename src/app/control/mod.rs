@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock::UnixTime;
 
-pub use client::{Door, Failure, is_served};
+pub use client::{Door, Failure, RESTORE, is_served};
 pub use devices::{
     AccessDetail, AccessWord, DeviceDetail, DeviceLine, DeviceName, DeviceRequest, ErrorLine,
     ExceptionLine, FolderLine, LogLine, PolicyLine, PolicyRequest, RuleLine, SettingLine,

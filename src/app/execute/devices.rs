@@ -25,9 +25,7 @@ pub(super) fn run(store: &Store, request: DeviceRequest) -> Result<Reply, Failur
             .map(|device| done(format!("{} will not be wiped.", device.id))),
         R::Resync { device } => change(store, &device, device::resync)
             .map(|device| done(format!("{} loads everything anew.", device.id))),
-        R::Remove { device } => change(store, &device, device::remove).map(|device| {
-            done(format!("Removed {}; it stays out until it is approved again.", device.id))
-        }),
+        R::Remove { device } => remove(store, &device),
         R::LogOn { device, bodies } => {
             change(store, &device, move |tx, account, id| log::switch_on(tx, account, id, bodies))
                 .map(|device| {
@@ -86,6 +84,21 @@ fn decide(store: &Store, name: &DeviceName, access: Access) -> Result<Reply, Fai
         Access::Quarantined => format!("{} waits for approval.", device.id),
         Access::Blocked => format!("{} stays out.", device.id),
     }))
+}
+
+/// Removes a phone, and says so where that takes a wipe back: whoever lost it believes it erased.
+fn remove(store: &Store, name: &DeviceName) -> Result<Reply, Failure> {
+    let (_, before) = find(&store.read(), name)?;
+    let device = change(store, name, device::remove)?;
+    let warning = match before.wipe.pending() {
+        Some(_) => format!(
+            "\nwarning: it was to be wiped and has not confirmed it; it is not told any more, and \
+             keeps what it has. kontor device wipe {} asks for it again.",
+            device.id
+        ),
+        None => String::new(),
+    };
+    Ok(done(format!("Removed {}; it stays out until it is approved again.{warning}", device.id)))
 }
 
 fn order_wipe(store: &Store, name: &DeviceName, account_only: bool) -> Result<Reply, Failure> {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::super::control::{Brought, BroughtLine, Failure, Item, Outlet, Reply};
+use super::super::control::{Brought, BroughtLine, Failure, Item, OFFICE, Outlet, Reply};
 use super::super::output::counted;
 use super::{Context, account_of, holder_of};
 use crate::base::clock::UnixTime;
@@ -38,6 +38,9 @@ pub(super) fn bring(
     messages: Vec<Brought>,
     payload: Vec<u8>,
 ) -> Result<Reply, Failure> {
+    if email == OFFICE {
+        return Err(Failure("the office has an address book and no mail; give an account".into()));
+    }
     let account = account_of(&context.store.read(), email)?.id;
     let mut line = BroughtLine::default();
     let mut rest = Bytes::from(payload);

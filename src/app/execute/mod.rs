@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub use people::require_strong;
 
-use super::control::{Failure, OFFICE, Outlet, Reply, Request};
+use super::control::{Failure, OFFICE, Outlet, RESTORE, Reply, Request};
 use crate::base::address::EmailAddress;
 use crate::base::id::AccountId;
 use crate::base::limits::Limits;
@@ -30,6 +30,27 @@ pub struct Context {
 
 /// Runs one command. What comes out on the way goes to `outlet`. Blocks.
 pub fn execute(
+    context: &Context,
+    request: Request,
+    payload: Vec<u8>,
+    outlet: &mut dyn Outlet,
+) -> Result<Reply, Failure> {
+    survive(|| run(context, request, payload, outlet))
+}
+
+/// Turns a panic into a sentence: redb panics on a file that was damaged underneath it, and that
+/// is just when people give `kontor check`.
+pub fn survive<T>(act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    // What was held is dropped with the command; nothing is used again behind a panic.
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
+    caught.unwrap_or_else(|_| {
+        Err(Failure(format!(
+            "stopped by an internal error; if it comes again, the data are damaged: {RESTORE}"
+        )))
+    })
+}
+
+fn run(
     context: &Context,
     request: Request,
     payload: Vec<u8>,

@@ -89,10 +89,13 @@ fn show(store: &Store, name: &str) -> Result<Reply, Failure> {
 fn line(read: &impl Read, admission: &Admission, policy: &Policy) -> Result<PolicyLine, Failure> {
     let mine = admission.assigned.iter().filter(|(_, name)| *name == policy.name);
     let people: Result<_, Failure> = mine.map(|(id, _)| email_of(read, *id)).collect();
-    let settings = policy.settings.iter().map(|(name, value)| SettingLine {
-        name: name.clone(),
-        value: value.clone(),
-        meaning: Setting::named(name).map_or("", |setting| setting.meaning).into(),
+    let settings = policy.settings.iter().map(|(name, value)| {
+        let setting = Setting::named(name);
+        SettingLine {
+            name: name.clone(),
+            value: setting.map_or_else(|| value.clone(), |setting| setting.shown(value)),
+            meaning: setting.map_or("", |setting| setting.meaning).into(),
+        }
     });
     Ok(PolicyLine {
         name: policy.name.clone(),
@@ -212,9 +215,13 @@ fn set_exception(
 ) -> Result<Reply, Failure> {
     let account = account_of(&store.read(), email)?;
     let (id, access) = (account.id, access.map(access_of));
+    let phones = match &device {
+        Some(device) => format!("{}, phone {device}", account.address),
+        None => account.address,
+    };
     store.write_blocking(move |tx| access::set_exception(tx, id, device.as_deref(), access))?;
     Ok(Reply::Done(match access {
-        Some(access) => format!("{}: {}.", account.address, access.name()),
-        None => format!("{}: no exception any more.", account.address),
+        Some(access) => format!("{phones}: {}.", access.name()),
+        None => format!("{phones}: no exception any more."),
     }))
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use super::super::control::{CheckLine, Failure, Item, Outlet, QueueLine, Reply};
+use super::super::control::{CheckLine, Failure, Item, Outlet, QueueLine, RESTORE, Reply};
 use super::super::output::{counted, size};
 use crate::delivery::queue;
 use crate::delivery::waiting::{self, End};
@@ -109,7 +109,7 @@ pub(super) fn check(store: &Store, outlet: &mut dyn Outlet) -> Result<Reply, Fai
         lines.push(CheckLine {
             what: "store".into(),
             ok: false,
-            detail: format!("{finding}; restore the last backup, and check the disk"),
+            detail: format!("{finding}; {RESTORE}"),
         });
     }
     if wrong.len() > SHOWN {

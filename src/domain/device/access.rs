@@ -50,10 +50,14 @@ pub fn add_rule(
 ) -> Result<Rule> {
     let pattern = pattern.trim().to_owned();
     if pattern.is_empty() || pattern.len() > PATTERN_MAX || pattern.chars().any(char::is_control) {
-        return Err(Error::Invalid("the pattern is empty or too long".into()));
+        return Err(Error::Invalid(format!(
+            "a pattern has 1 to {PATTERN_MAX} octets; * alone stands for anything"
+        )));
     }
-    let number = u32::try_from(tx.next_number()?).unwrap_or(u32::MAX);
-    let rule = Rule { number, characteristic, pattern, access };
+    // Numbers as people count; a change looks at every device anew, so none of them remembers a
+    // rule of before by a number that is given again.
+    let last = admission(tx)?.rules.iter().map(|rule| rule.number).max().unwrap_or(0);
+    let rule = Rule { number: last.saturating_add(1), characteristic, pattern, access };
     let added = rule.clone();
     change(tx, move |admission| {
         if admission.rules.len() >= RULES_MAX {

@@ -193,7 +193,8 @@ fn rules_and_exceptions_are_asked_in_their_order() {
         office.run(move |tx| access::add_rule(tx, characteristic, pattern, access)).unwrap()
     };
     let windows = rule(Characteristic::Type, "wp8", Access::Blocked);
-    rule(Characteristic::UserAgent, "MSFT-*", Access::Quarantined);
+    let program = rule(Characteristic::UserAgent, "MSFT-*", Access::Quarantined);
+    assert_eq!((windows.number, program.number), (1, 2), "as people count");
     let device = office.arrive(ben, "ABC").unwrap();
     assert_eq!((device.access, device.reason), (Access::Blocked, Reason::Rule(windows.number)));
     assert_eq!(

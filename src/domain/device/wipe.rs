@@ -47,7 +47,9 @@ pub fn cancel(tx: &mut Tx<'_>, account: AccountId, id: &str) -> Result<Device> {
     let mut device = require(tx, account, id)?;
     match device.wipe {
         Wipe::Requested { .. } | Wipe::Sent { .. } => device.wipe = Wipe::None,
-        Wipe::None => return Err(Error::Invalid("no wipe was requested".into())),
+        Wipe::None => {
+            return Err(Error::Invalid(format!("no wipe of {} was requested", device.id)));
+        }
         Wipe::Acknowledged { .. } => {
             return Err(Error::Invalid("the device has been wiped already".into()));
         }

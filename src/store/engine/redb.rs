@@ -100,7 +100,7 @@ impl Base {
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     return Err(EngineError::Damaged(format!(
-                        "{NAME} is missing, but there are segments; restore it from a backup"
+                        "{NAME} is missing, but there are segments"
                     )));
                 }
                 file => file.map_err(failed("open the base file"))?,

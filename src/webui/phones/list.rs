@@ -86,14 +86,25 @@ fn phone(out: &mut Html, device: &Device, now: UnixTime, zone: &TimeZone) {
     time(out, device.first_seen, &words::day(device.first_seen, zone), zone);
     html!(out, ", last seen ");
     time(out, device.last_seen, &words::ago(device.last_seen, now, zone), zone);
-    html!(out, "</p>\n<p>" {&state.meaning} "</p></div>\n<div class=\"acts\">");
-    for act in own::acts(device) {
+    html!(out, "</p>\n<p>" {&state.meaning} "</p></div>\n");
+    buttons(out, device, &name);
+    html!(out, "</li>\n");
+}
+
+/// What can be done with it; where that is nothing, no empty row stands below it.
+fn buttons(out: &mut Html, device: &Device, name: &str) {
+    let acts = own::acts(device);
+    if acts.is_empty() {
+        return;
+    }
+    html!(out, "<div class=\"acts\">");
+    for act in acts {
         let danger = matches!(act, Act::Wipe(_));
         let look = if danger { "danger-ghost" } else { "" };
         html!(out, "<a class=\"btn sm " {look} "\" href=\"" {address(device.number, act)} "\">"
-            {words::button(act)} "<span class=\"sr\">, <bdi>" {&name} "</bdi></span></a>");
+            {words::button(act)} "<span class=\"sr\">, <bdi>" {name} "</bdi></span></a>");
     }
-    html!(out, "</div></li>\n");
+    html!(out, "</div>");
 }
 
 fn badge(out: &mut Html, tone: Tone, word: &'static str) {
