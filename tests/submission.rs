@@ -254,3 +254,40 @@ fn plain_text_log_ins_are_refused_off_loopback() {
         }
     }
 }
+
+#[test]
+fn mail_for_a_full_member_waits_and_the_queue_says_how_long() {
+    let mut server = Server::setup().env("KONTOR_LIMITS_QUOTA", 30_000).start();
+    let (me, full) = (server.account(), server.account());
+    server.cli(&["group", "add", "both@test.example", &me.email, &full.email]);
+    let big = letter(&full.email, &format!("\r\n{}", "x\r\n".repeat(4_000)));
+    let mut smtp = server.submission(&full);
+    smtp.deliver(&full.email, &[&full.email], &big);
+    smtp.deliver(&full.email, &[&full.email], &big);
+    let mut smtp = server.submission(&me);
+    smtp.deliver(&me.email, &["both@test.example"], &letter(&me.email, &"X: x\r\n".repeat(1_000)));
+    assert_eq!(server.imap(&me).ok("STATUS INBOX (MESSAGES)").number("MESSAGES"), 1);
+    let list = server.cli(&["queue", "list"]);
+    for part in ["Reason", &full.email, "the mailbox is full", "goes back to the sender"] {
+        assert!(list.contains(part), "{part} in {list}");
+    }
+    let line = |server: &Server| {
+        let json = server.cli(&["queue", "list", "--json"]);
+        let lines: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(lines.as_array().map(Vec::len), Some(1), "{json}");
+        lines[0].clone()
+    };
+    let before = line(&server);
+    let (queued, ends) = (before["queued"].as_i64(), before["ends"].as_i64());
+    assert_eq!(
+        (ends.zip(queued).map(|(a, b)| a - b), before["then"].as_str()),
+        (Some(7 * 86_400), Some("returned"))
+    );
+    server.kill();
+    server.start();
+    let after = line(&server);
+    assert_eq!((&after["id"], &after["queued"]), (&before["id"], &before["queued"]));
+    // A look or two may lie between.
+    let later = after["ends"].as_i64().zip(ends).map(|(a, b)| a - b);
+    assert!(later.is_some_and(|seconds| (0..=5).contains(&seconds)), "{before} {after}");
+}

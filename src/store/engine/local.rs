@@ -22,7 +22,7 @@ use super::directory;
 use super::disk::{Disk, RealDisk, failed};
 use super::journal::{Journal, Position};
 use super::redb::{Base, BaseRows, MIGRATIONS, Overlay};
-use super::replay::replay;
+use super::replay::{is_complete, replay};
 use super::segments::{Kind, Segments};
 use super::view::LocalView;
 use super::{
@@ -152,8 +152,9 @@ impl Trouble {
 impl Local {
     pub(super) fn open(disk: Arc<dyn Disk>, options: &EngineOptions) -> Result<Self> {
         let segments = Arc::new(Segments::open(disk.clone(), options.reserve_bytes)?);
-        // A base file that is gone while its journal is there is damage, not a new store.
-        let may_create = segments.journal_from(0).is_empty();
+        // A base file that is gone while its journal is there is damage and not a new store,
+        // unless the journal has everything that ever was in it.
+        let may_create = is_complete(&segments).unwrap_or(false);
         let (base, position) = Base::open(disk, options.cache_bytes, may_create, MIGRATIONS)?;
         let mut live = BTreeMap::new();
         let journal =

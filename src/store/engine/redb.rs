@@ -44,7 +44,8 @@ const META_JOURNAL: &str = "journal";
 /// Turns one version of the base file into the next; all that are needed run in one transaction.
 pub(super) type Migration = fn(&WriteTransaction) -> Result<()>;
 
-/// `MIGRATIONS[0]` leads from version 1 to 2, and so on.
+/// `MIGRATIONS[0]` leads from version 1 to 2, and so on. The first one has to see to it that a
+/// journal of before is not read into a new base file, see [`super::replay::is_complete`].
 pub(super) const MIGRATIONS: &[Migration] = &[];
 
 /// Rows not yet in the base file; `None` hides the base's.
@@ -100,10 +101,17 @@ impl Base {
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     return Err(EngineError::Damaged(format!(
-                        "{NAME} is missing, but there are segments"
+                        "{NAME} is missing, but there are segments, which may hold mail (if \
+                         nothing was ever kept here, remove the directory and begin anew)"
                     )));
                 }
-                file => file.map_err(failed("open the base file"))?,
+                file => {
+                    let file = file.map_err(failed("open the base file"))?;
+                    // The start that created it may have failed just before this. What is
+                    // acknowledged from now on must not hang on a name that a power cut takes.
+                    disk.sync_dir("").map_err(failed("sync the data directory"))?;
+                    file
+                }
             };
             let file = Tracked::new(file);
             let database = Arc::new(open_database(file.clone(), cache_bytes)?);

@@ -11,7 +11,7 @@ use super::format::{
     self, RECORD_HEADER, RECORD_MAGIC, RecordHeader, SEGMENT_HEADER, SegmentHeader,
 };
 use super::journal::{Active, Journal, Position};
-use super::segments::{self, Segments};
+use super::segments::{self, Kind, Segments};
 use super::{BodyRef, EngineError, Key, Result, Value};
 
 /// Applies the rows of all records behind `from`, cuts off a torn end, and returns the journal
@@ -49,6 +49,30 @@ pub(super) fn replay(
         }
     }
     Ok(Journal::new(segments, limit, active, end))
+}
+
+/// Whether the segments hold all that was ever acknowledged: there are none, or the journal is
+/// there from its first record on and nothing was reclaimed, or there never was a record. Then
+/// the base file can be made anew from them.
+pub(super) fn is_complete(segments: &Segments) -> Result<bool> {
+    let Some(all) = segments.unbroken() else { return Ok(false) };
+    for (number, _) in all.iter().filter(|(_, kind)| *kind == Kind::Journal) {
+        let Some(mut walk) = Walk::begin(segments, *number, SEGMENT_HEADER)? else {
+            // Its creation was not finished; or it is damaged, and may have held anything.
+            let len = segments.file(*number)?.len().map_err(failed("look at a segment"))?;
+            if len > SEGMENT_HEADER {
+                return Ok(false);
+            }
+            continue;
+        };
+        match walk.next()? {
+            Step::End => {}
+            Step::Record(record) => return Ok(record.header.group == Position::START.group),
+            Step::Broken => return Ok(false),
+        }
+    }
+    // A body that lies alone belonged to a record.
+    Ok(all.iter().all(|(_, kind)| *kind == Kind::Journal))
 }
 
 fn replay_segment(

@@ -102,6 +102,14 @@ impl Segments {
         found.map(|(number, _)| *number).collect()
     }
 
+    /// The kinds of all segments if none is missing from the first one on: then none was ever
+    /// reclaimed.
+    pub(super) fn unbroken(&self) -> Option<Vec<(u32, Kind)>> {
+        let index = self.read();
+        let all: Vec<_> = index.kinds.iter().map(|(number, kind)| (*number, *kind)).collect();
+        (1..).zip(&all).all(|(wanted, (number, _))| wanted == *number).then_some(all)
+    }
+
     /// Creates a segment's file.
     pub(super) fn create(&self, number: u32, kind: Kind) -> io::Result<Arc<dyn DiskFile>> {
         let file = self.disk.create(&name(number, kind))?;

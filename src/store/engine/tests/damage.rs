@@ -110,7 +110,24 @@ fn a_changed_base_file_is_noticed_when_all_is_checked() {
 
 #[test]
 fn a_missing_file_is_damage_and_not_a_new_store() {
+    // Its journal is not there from the beginning: a segment went, or its first record is bad.
     let (disk, _) = with_three_records();
+    let engine =
+        Local::open(Arc::new(disk.clone()), &EngineOptions { segment_bytes: 100, ..small() });
+    put(&engine.unwrap(), "row 3", "value");
+    disk.remove("kontor.redb").unwrap();
+    disk.remove(SEGMENT).unwrap();
+    let why = refusal(&disk);
+    assert!(why.contains("kontor.redb is missing") && why.contains("may hold mail"), "{why}");
+    let (disk, places) = with_three_records();
+    disk.remove("kontor.redb").unwrap();
+    disk.corrupt(SEGMENT, places[0].offset - 1);
+    assert!(refusal(&disk).contains("kontor.redb is missing"), "{}", refusal(&disk));
+    // Only a body that no record names any more.
+    let disk = SimulatedDisk::default();
+    let mut spool = open(&disk).unwrap().spool().unwrap();
+    spool.write(&[7; 9_000]).unwrap();
+    spool.finish().unwrap();
     disk.remove("kontor.redb").unwrap();
     assert!(refusal(&disk).contains("kontor.redb is missing"), "{}", refusal(&disk));
 
@@ -118,6 +135,27 @@ fn a_missing_file_is_damage_and_not_a_new_store() {
     open(&disk).unwrap().checkpoint().unwrap();
     disk.remove(SEGMENT).unwrap();
     assert!(refusal(&disk).contains("segment 1 is missing"), "{}", refusal(&disk));
+}
+
+#[test]
+fn a_base_file_whose_journal_is_whole_is_made_anew() {
+    let (disk, _) = with_three_records();
+    open(&disk).unwrap().checkpoint().unwrap();
+    disk.remove("kontor.redb").unwrap();
+    let engine = open(&disk).unwrap();
+    let found: Vec<_> = (0..4).map(|row| get(&engine, &format!("row {row}"))).collect();
+    let value = || Some("value".to_owned());
+    assert_eq!(found, [value(), value(), value(), None]);
+    assert_eq!(engine.verify(&mut |_, _| ()).unwrap(), Vec::<String>::new());
+    put(&engine, "row 3", "value");
+    drop(engine);
+    assert_eq!(get(&open(&disk).unwrap(), "row 3"), value());
+
+    // A first commit that never was: its segment has no header, or nothing behind it.
+    let fresh = SimulatedDisk::default();
+    fresh.create_dir("segments").unwrap();
+    fresh.create(SEGMENT).unwrap().write_at(0, &[b"kont"]).unwrap();
+    put(&open(&fresh).unwrap(), "row 0", "value");
 }
 
 #[test]

@@ -225,6 +225,42 @@ fn an_io_error_at_any_operation_is_survived() {
 }
 
 #[test]
+fn a_first_start_that_failed_is_begun_again_and_loses_nothing() {
+    let mut failures = 0;
+    for at in 0.. {
+        let disk = SimulatedDisk::default();
+        disk.fail(at..at + 1);
+        let engine = match open(&disk) {
+            Ok(engine) => engine,
+            Err(_) => {
+                failures += 1;
+                open(&disk).unwrap()
+            }
+        };
+        // The first commit may meet the failure too.
+        let row = || Batch {
+            rows: vec![(Key::from_static(b"first"), Some(Value::from_static(b"row")))],
+            bodies: Vec::new(),
+        };
+        let failed = engine.commit(row()).is_err();
+        if failed {
+            let healed = (0..30).any(|_| engine.checkpoint().is_ok());
+            assert!(healed, "failing at {at}");
+            engine.commit(row()).unwrap();
+        }
+        let kept = all_rows(&engine);
+        for survives in [Survives::Nothing, Survives::Everything] {
+            let cut = disk.world().after_power_cut(survives);
+            assert_eq!(all_rows(&open(&cut).unwrap()), kept, "failing at {at}, {survives:?}");
+        }
+        if disk.operations() <= at {
+            break;
+        }
+    }
+    assert!(failures > 5, "{failures}");
+}
+
+#[test]
 fn a_power_cut_some_time_after_an_io_error_loses_nothing() {
     let stride: u64 = std::env::var("KONTOR_TEST_STRIDE").map_or(9, |n| n.parse().unwrap());
     let mut at = 0;
