@@ -21,6 +21,7 @@ mod html;
 mod ids;
 mod layout;
 mod letter;
+mod markup;
 mod param;
 mod readable;
 mod record;

@@ -5,10 +5,10 @@
 use std::borrow::Cow;
 
 use mail_parser::decoders::html::add_html_token;
-use memchr::{memchr, memchr2, memmem};
+use memchr::memmem;
 
-/// Longest entity, e.g. `&CounterClockwiseContourIntegral;`.
-const MAX_ENTITY: usize = 40;
+use super::markup::{MAX_ENTITY, Piece, Pieces, Tag};
+
 /// Quotations deeper than this are not indented further.
 const MAX_QUOTES: usize = 8;
 /// Longest address that is written behind a link's text; tracking links are longer.
@@ -20,17 +20,21 @@ const MAX_LINKS: usize = 4;
 /// have a dash, links their address behind them, quotations `> ` in front.
 pub fn html_to_readable(html: &str) -> String {
     let mut writer = Writer {
-        html,
-        at: 0,
         out: String::with_capacity(html.len() / 4),
         gap: Gap::None,
         quotes: 0,
         preformatted: 0,
         line_start: true,
         links: Vec::new(),
-        quotes_fail: false,
     };
-    while writer.step() {}
+    for piece in Pieces::of(html) {
+        match piece {
+            Piece::Text(text) => writer.text(text),
+            Piece::Word(word) => writer.word(&word),
+            Piece::Blank => writer.gap = writer.gap.max(Gap::Space),
+            Piece::Tag(tag) => writer.tag(&tag),
+        }
+    }
     writer.out
 }
 
@@ -118,8 +122,6 @@ enum Gap {
 }
 
 struct Writer<'a> {
-    html: &'a str,
-    at: usize,
     out: String,
     gap: Gap,
     quotes: usize,
@@ -127,29 +129,9 @@ struct Writer<'a> {
     line_start: bool,
     /// The open links: address, and where their text begins.
     links: Vec<(&'a str, usize)>,
-    /// A quote in some tag is never closed: quotes no longer hide a `>`.
-    quotes_fail: bool,
 }
 
 impl<'a> Writer<'a> {
-    /// Reads up to and over the next tag or entity; false at the end.
-    fn step(&mut self) -> bool {
-        let Some(rest) = self.html.get(self.at..) else { return false };
-        if rest.is_empty() {
-            return false;
-        }
-        let plain = memchr2(b'<', b'&', rest.as_bytes()).unwrap_or(rest.len());
-        let (text, markup) = rest.split_at_checked(plain).unwrap_or((rest, ""));
-        self.text(text);
-        self.at += text.len();
-        if markup.starts_with('&') {
-            self.entity(markup);
-        } else if !markup.is_empty() {
-            self.markup(markup);
-        }
-        true
-    }
-
     fn text(&mut self, text: &str) {
         if self.preformatted > 0 {
             let mut lines = text.split('\n');
@@ -209,65 +191,9 @@ impl<'a> Writer<'a> {
         self.out.push_str(word);
     }
 
-    fn entity(&mut self, markup: &str) {
-        let head = markup.as_bytes();
-        let head = head.get(..MAX_ENTITY).unwrap_or(head);
-        let name = match memchr(b';', head).and_then(|end| head.get(..=end)) {
-            Some(name)
-                if name.iter().skip(1).all(|b| b.is_ascii_alphanumeric() || b"#;".contains(b)) =>
-            {
-                name
-            }
-            _ => {
-                self.word("&");
-                self.at += 1;
-                return;
-            }
-        };
-        self.at += name.len();
-        let mut decoded = String::new();
-        add_html_token(&mut decoded, name, false);
-        if decoded.chars().all(char::is_whitespace) {
-            self.gap = self.gap.max(Gap::Space);
-        } else {
-            self.word(&decoded);
-        }
-    }
-
-    fn markup(&mut self, markup: &'a str) {
-        let bytes = markup.as_bytes();
-        match bytes.get(1) {
-            Some(b'!') if markup.starts_with("<!--") => {
-                let end = memmem::find(bytes, b"-->").map_or(bytes.len(), |end| end + 3);
-                self.at += end;
-            }
-            Some(b'!' | b'?') => self.at += memchr(b'>', bytes).map_or(bytes.len(), |end| end + 1),
-            Some(b'/' | b'a'..=b'z' | b'A'..=b'Z') => self.tag(markup),
-            _ => {
-                self.word("<");
-                self.at += 1;
-            }
-        }
-    }
-
-    fn tag(&mut self, markup: &'a str) {
-        let bytes = markup.as_bytes();
-        let end = self.tag_end(bytes);
-        self.at += end;
-        let tag = bytes.get(1..end).unwrap_or_default();
-        let (closing, name) = match tag {
-            [b'/', name @ ..] => (true, name),
-            name => (false, name),
-        };
-        let length = name.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(name.len());
-        let mut lowered = [0u8; 10];
-        let Some(lower) = lowered.get_mut(..length) else { return };
-        lower.copy_from_slice(name.get(..length).unwrap_or_default());
-        lower.make_ascii_lowercase();
-        match &*lower {
-            name @ (b"script" | b"style" | b"title" | b"template") if !closing => {
-                self.skip_element(name);
-            }
+    fn tag(&mut self, tag: &Tag<'a>) {
+        let closing = tag.closing;
+        match tag.name() {
             b"br" => self.break_line(),
             b"td" | b"th" => self.gap = self.gap.max(Gap::Space),
             b"p" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" | b"ul" | b"ol" | b"dl"
@@ -296,7 +222,7 @@ impl<'a> Writer<'a> {
                 self.word("________________________________");
                 self.gap = Gap::Line;
             }
-            b"a" => self.link(closing, markup.get(..end).unwrap_or_default()),
+            b"a" => self.link(closing, tag.whole),
             b"div" | b"tr" | b"li" | b"dt" | b"dd" | b"section" | b"article" | b"header"
             | b"footer" | b"center" | b"body" | b"option" | b"address" => self.block(Gap::Line),
             _ => {}
@@ -334,41 +260,6 @@ impl<'a> Writer<'a> {
         decoded.push('>');
         self.gap = Gap::None;
         self.word(&decoded);
-    }
-
-    /// The length of a tag. Quotes hide a `>` until one is never closed; after that, so that
-    /// time stays linear, they do not.
-    fn tag_end(&mut self, bytes: &[u8]) -> usize {
-        if !self.quotes_fail {
-            let mut quote = None;
-            for (at, &byte) in bytes.iter().enumerate() {
-                match (byte, quote) {
-                    (b'>', None) => return at + 1,
-                    (b'"' | b'\'', None) => quote = Some(byte),
-                    (_, Some(open)) if byte == open => quote = None,
-                    _ => {}
-                }
-            }
-            self.quotes_fail = true;
-        }
-        memchr(b'>', bytes).map_or(bytes.len(), |end| end + 1)
-    }
-
-    /// Skips to behind the closing tag; an element that is never closed ends the text.
-    fn skip_element(&mut self, name: &[u8]) {
-        let bytes = self.html.as_bytes();
-        while let Some(rest) = bytes.get(self.at..)
-            && let Some(found) = memmem::find(rest, b"</")
-        {
-            self.at += found + 2;
-            let tag = bytes.get(self.at..self.at + name.len()).unwrap_or_default();
-            if tag.eq_ignore_ascii_case(name) {
-                let rest = bytes.get(self.at..).unwrap_or_default();
-                self.at += memchr(b'>', rest).map_or(rest.len(), |end| end + 1);
-                return;
-            }
-        }
-        self.at = bytes.len();
     }
 }
 
