@@ -227,6 +227,7 @@ Examples:
   kontor user set ben@office.example --name 'Ben Brandt-Lang'
   kontor user set scanner@office.example --hidden yes")]
     Set {
+        /// The account.
         email: String,
         /// The name that others see.
         #[arg(long)]
@@ -302,6 +303,7 @@ Examples:
   kontor group set team@office.example --name 'The team'
   kontor group set alarms@office.example --hidden yes")]
     Set {
+        /// The group's address.
         group: String,
         /// The name that others see; an empty one shows the address instead.
         #[arg(long)]
