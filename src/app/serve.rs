@@ -194,12 +194,22 @@ impl Server {
         );
         self.listen("imap", &listen.imap, Encryption::None, &imap)?;
         self.listen("imaps", &listen.imaps, Encryption::Implicit, &imap)?;
+        self.open_web(config, &hostname, doorkeeper)
+    }
 
+    /// Starts what is spoken over HTTP: it tells clients of the ports above.
+    fn open_web(
+        &mut self,
+        config: &Config,
+        hostname: &Arc<str>,
+        doorkeeper: Arc<Doorkeeper>,
+    ) -> Result<(), Failure> {
+        let (store, limits) = (self.context.store.clone(), self.context.limits.clone());
         let gate = http::basic::Gate::new(doorkeeper, config.allow_plaintext_login);
         let phones = eas::Front::new(
             eas::Settings {
                 hostname: hostname.clone(),
-                limits: limits.clone(),
+                limits,
                 gate: gate.clone(),
                 zone: zone::office(),
                 shutdown: self.shutdown.clone(),
@@ -215,15 +225,14 @@ impl Server {
             },
             store.clone(),
         );
-        let discover = discover::Front::new(self.told_to_clients(config, &hostname), store, gate);
+        let discover = discover::Front::new(self.told_to_clients(config, hostname), store, gate);
         let routes = http::routes(self.health())
             .merge(discover::routes(discover))
             .merge(phones.routes())
             .merge(pages.routes());
         let web = http::Server::new(routes, discover::ANY_CASE, config.proxies.clone());
-        self.listen("http", &listen.http, Encryption::None, &web)?;
-        self.listen("https", &listen.https, Encryption::ImplicitWeb, &web)?;
-        Ok(())
+        self.listen("http", &config.listen.http, Encryption::None, &web)?;
+        self.listen("https", &config.listen.https, Encryption::ImplicitWeb, &web)
     }
 
     /// What clients that look for the server are told.

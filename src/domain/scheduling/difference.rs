@@ -432,51 +432,14 @@ fn attendee(
     own: &Own,
     now: UnixTime,
 ) -> Vec<Due> {
-    let mut events = Vec::new();
-    let answer = |event: &Component| {
-        let line = own.line(event)?;
-        Some(line.param("PARTSTAT").unwrap_or("NEEDS-ACTION").trim().to_ascii_uppercase())
-    };
     if before.master.is_none() && before.others.is_empty() {
         // A copy that came from somewhere: whoever brought it has answered or not.
         return Vec::new();
     }
-    if !is_kept {
-        let gone: Vec<_> = match before.master {
-            Some(master) => vec![master],
-            None => before.others.values().copied().collect(),
-        };
-        for event in gone {
-            let asked = own.line(event).is_some_and(|line| {
-                !line.param("RSVP").is_some_and(|rsvp| rsvp.eq_ignore_ascii_case("FALSE"))
-            });
-            let open = answer(event).is_some_and(|answer| answer != "DECLINED");
-            if asked && open && !is_cancelled(event) {
-                events.push((event.clone(), "DECLINED".to_owned()));
-            }
-        }
-    } else {
-        let keys = std::iter::once(None).chain(before.keys(after).into_iter().map(Some));
-        for key in keys {
-            let own_event = match key {
-                None => after.master,
-                Some(key) => after.others.get(&key).copied(),
-            };
-            if let Some(event) = own_event {
-                let old = before.component(key).and_then(answer);
-                let new = answer(event).filter(|new| new != "NEEDS-ACTION");
-                if let Some(new) = new.filter(|new| Some(new) != old.as_ref()) {
-                    events.push((event.clone(), new));
-                }
-            } else if let Some(at) = key.and_then(|key| after.without.get(&key))
-                && let Some(key) = key
-                && before.component(Some(key)).is_some_and(|event| !is_cancelled(event))
-                && let Some(event) = before.instance(key, at)
-            {
-                events.push((event, "DECLINED".to_owned()));
-            }
-        }
-    }
+    let events = match is_kept {
+        true => answered(before, after, own),
+        false => thrown_away(before, own),
+    };
     let first = before.master.or_else(|| before.others.values().next().copied());
     let Some(organizer) = first.and_then(|event| event.first("ORGANIZER")) else {
         return Vec::new();
@@ -491,6 +454,54 @@ fn attendee(
     };
     let calendar = outgoing(Method::Reply, before.series, answers, own, now);
     vec![Due { method: Method::Reply, to: vec![to], calendar, comment: None }]
+}
+
+/// What the own line of an event says.
+fn answer(event: &Component, own: &Own) -> Option<String> {
+    let line = own.line(event)?;
+    Some(line.param("PARTSTAT").unwrap_or("NEEDS-ACTION").trim().to_ascii_uppercase())
+}
+
+/// Events and instances that went without an answer of their own: they are declined by that.
+fn thrown_away(before: &View<'_>, own: &Own) -> Vec<(Component, String)> {
+    let gone: Vec<_> = match before.master {
+        Some(master) => vec![master],
+        None => before.others.values().copied().collect(),
+    };
+    let is_due = |event: &&Component| {
+        let asked = own.line(event).is_some_and(|line| {
+            !line.param("RSVP").is_some_and(|rsvp| rsvp.eq_ignore_ascii_case("FALSE"))
+        });
+        let open = answer(event, own).is_some_and(|answer| answer != "DECLINED");
+        asked && open && !is_cancelled(event)
+    };
+    gone.into_iter().filter(is_due).map(|event| (event.clone(), "DECLINED".to_owned())).collect()
+}
+
+/// Events and instances with another answer than before, or taken out of the series.
+fn answered(before: &View<'_>, after: &View<'_>, own: &Own) -> Vec<(Component, String)> {
+    let mut events = Vec::new();
+    let keys = std::iter::once(None).chain(before.keys(after).into_iter().map(Some));
+    for key in keys {
+        let own_event = match key {
+            None => after.master,
+            Some(key) => after.others.get(&key).copied(),
+        };
+        if let Some(event) = own_event {
+            let old = before.component(key).and_then(|event| answer(event, own));
+            let new = answer(event, own).filter(|new| new != "NEEDS-ACTION");
+            if let Some(new) = new.filter(|new| Some(new) != old.as_ref()) {
+                events.push((event.clone(), new));
+            }
+        } else if let Some(at) = key.and_then(|key| after.without.get(&key))
+            && let Some(key) = key
+            && before.component(Some(key)).is_some_and(|event| !is_cancelled(event))
+            && let Some(event) = before.instance(key, at)
+        {
+            events.push((event, "DECLINED".to_owned()));
+        }
+    }
+    events
 }
 
 /// The VEVENT of a REPLY: which event and instance, and the one participant that answers
