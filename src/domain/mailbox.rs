@@ -1,6 +1,6 @@
 //! Mailboxes: their names, their hierarchy, their special uses.
 
-use crate::base::id::{AccountId, MailboxId, ModSeq, Uid};
+use crate::base::id::{AccountId, MailboxId, Uid};
 use crate::domain::{Error, Result, message};
 use crate::store::keys;
 use crate::store::rows::mailbox::{Mailbox, SpecialUse};
@@ -263,18 +263,6 @@ pub fn set_subscribed(tx: &mut Tx<'_>, account: AccountId, name: &str, on: bool)
         None => drop(tx.bump(account)?),
     }
     Ok(())
-}
-
-/// The change log of an account's hierarchy: mailboxes made, renamed, subscribed, removed.
-pub fn hierarchy_changes(
-    read: &impl Read,
-    account: AccountId,
-    since: ModSeq,
-) -> Result<(Vec<MailboxId>, Vec<MailboxId>)> {
-    let changes = read.changes(MailboxId::new(account, 0), since)?;
-    let id = |number: u32| MailboxId::new(account, number);
-    let gone = changes.gone.iter().map(|(place, _)| id(place.0)).collect();
-    Ok((changes.changed.iter().map(id).collect(), gone))
 }
 
 /// Largest annotation (RFC 5464) and how many a mailbox (or the account) may have.

@@ -183,7 +183,7 @@ impl Plan {
                 return Err(failure);
             }
         }
-        wire.out.extend_from_slice(b")\r\n");
+        encode::fetch_end(&mut wire.out);
         wire.flush_chunk().await?;
         Ok(source.whole)
     }

@@ -232,7 +232,7 @@ impl Session {
                 encode::number(out, message.hot.modseq.0);
                 out.push(b')');
             }
-            out.extend_from_slice(b")\r\n");
+            encode::fetch_end(out);
         }
         Ok(())
     }

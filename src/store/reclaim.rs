@@ -111,8 +111,3 @@ pub fn remove(store: &Store, segments: &[u32]) -> Result<usize> {
     }
     Ok(removed)
 }
-
-/// Bytes in all segments.
-pub fn stored_bytes(store: &Store) -> Result<u64> {
-    Ok(store.engine().segments()?.iter().map(|segment| segment.size).sum())
-}

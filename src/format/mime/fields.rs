@@ -92,11 +92,6 @@ impl FieldSet {
         set
     }
 
-    /// Whether a record can answer for all of the names.
-    pub fn is_well_known(&self) -> bool {
-        self.all_known
-    }
-
     fn contains(&self, field: &Field<'_>) -> bool {
         match well_known(field.name) {
             Some(id) => self.known >> id & 1 == 1,

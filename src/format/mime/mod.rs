@@ -58,16 +58,11 @@ pub use subject::{BaseSubject, base_subject};
 pub use text::{Attachment, SearchText, attachments, field_values, preview, search_text};
 pub use view::{Outline, Part, RecordError, RecordView};
 
-/// Deepest nesting that is looked into; what lies deeper is one opaque part.
-pub const MAX_DEPTH: usize = 100;
-/// Most parts of one message; what follows them belongs to the multipart only.
-pub const MAX_PARTS: usize = 10_000;
-/// Parameters read of one field.
-pub const MAX_PARAMETERS: usize = 100;
-/// Fields of one header that are interpreted; the rest are bytes only.
-pub const MAX_FIELDS: usize = 1_000;
-/// Bytes of one header that are interpreted.
-pub const MAX_HEADER: usize = 256 * 1024;
+pub use crate::base::limits::{
+    HEADER_BYTES as MAX_HEADER, HEADER_FIELDS as MAX_FIELDS, MIME_DEPTH as MAX_DEPTH,
+    MIME_PARAMETERS as MAX_PARAMETERS, MIME_PARTS as MAX_PARTS,
+};
+
 /// Addresses shown of one field: bounds an ENVELOPE.
 pub const MAX_ADDRESSES: usize = 1_000;
 

@@ -26,7 +26,6 @@ impl Flags {
     pub const NONE: Flags = Flags::system(0);
 
     const KEYWORD_SHIFT: u16 = 8;
-    const SYSTEM_MASK: u64 = (1 << Self::KEYWORD_SHIFT) - 1;
     /// Set in the encoded bits when a list of further keywords follows; never in memory.
     const MORE_FOLLOWS: u64 = 1 << 7;
     /// Keywords that are bits.
@@ -34,11 +33,6 @@ impl Flags {
 
     const fn system(bits: u64) -> Flags {
         Flags { bits, more: None }
-    }
-
-    /// The system flags alone.
-    pub fn system_only(&self) -> Flags {
-        Flags::system(self.bits & Self::SYSTEM_MASK)
     }
 
     pub fn has_keyword(&self, keyword: KeywordId) -> bool {

@@ -39,10 +39,6 @@ impl MailboxName {
         &self.0
     }
 
-    pub fn is_inbox(&self) -> bool {
-        &*self.0 == "INBOX"
-    }
-
     /// Its levels from the top.
     pub fn levels(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.split(DELIMITER)
