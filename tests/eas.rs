@@ -9,6 +9,7 @@ mod push;
 mod set_up;
 mod status;
 mod tbsync;
+mod zones;
 
 use kontor::format::wbxml::Element;
 use kontor::format::wbxml::tags::{air_sync as t, contacts};

@@ -219,13 +219,18 @@ Example:
         #[command(flatten)]
         password: PasswordSource,
     },
-    /// Change the name that others see, or whether they find the account in the address list.
-    /// Phones see it with their next search.
-    #[command(group(ArgGroup::new("what").required(true).multiple(true).args(["name", "hidden"])))]
+    /// Change the name that others see, whether they find the account in the address list, or
+    /// the time zone.
+    #[command(group(ArgGroup::new("what").required(true).multiple(true)
+        .args(["name", "hidden", "time_zone"])))]
     #[command(after_help = "\
 Examples:
   kontor user set ben@office.example --name 'Ben Brandt-Lang'
-  kontor user set scanner@office.example --hidden yes")]
+  kontor user set scanner@office.example --hidden yes
+  kontor user set chris@office.example --time-zone Asia/Tokyo
+
+Phones see names with their next search. What they have of times that name no zone stays as it
+is until it changes; kontor device resync brings it anew.")]
     Set {
         /// The account.
         email: String,
@@ -235,6 +240,9 @@ Examples:
         /// Keep it out of the address list; who types the whole address reaches it all the same.
         #[arg(long, value_name = "YES|NO")]
         hidden: Option<YesNo>,
+        /// The zone of times that name none; `office` is the office's.
+        #[arg(long, value_name = "ZONE")]
+        time_zone: Option<String>,
         #[command(flatten)]
         listing: Listing,
     },
@@ -437,6 +445,7 @@ mod tests {
             "kontor user list --json",
             "kontor user set a@d.example --name N --hidden yes --json",
             "kontor user set a@d.example --hidden no",
+            "kontor user set a@d.example --time-zone Europe/Berlin",
             "kontor user passwd a@d.example --password-stdin",
             "kontor user disable a@d.example",
             "kontor user enable a@d.example",

@@ -134,9 +134,9 @@ fn request(command: Command) -> Result<(Request, bool), Failure> {
             Request::UserAdd { email, name, admin, password: password::read(password)? }
         }
         Command::User(User::List(listing)) => return Ok((Request::UserList, listing.json)),
-        Command::User(User::Set { email, name, hidden, listing }) => {
+        Command::User(User::Set { email, name, hidden, time_zone, listing }) => {
             let hidden = hidden.map(|hidden| hidden == YesNo::Yes);
-            return Ok((Request::UserSet { email, name, hidden }, listing.json));
+            return Ok((Request::UserSet { email, name, hidden, time_zone }, listing.json));
         }
         Command::User(User::Passwd { email, password }) => {
             Request::UserPasswd { email, password: password::read(password)? }

@@ -79,14 +79,15 @@ fn as_text(reply: &Reply) -> String {
     match reply {
         Reply::Done(text) => format!("{text}\n"),
         Reply::Accounts(lines) => table(
-            &["E-mail", "Name", "Role", "State", "Address list", "Messages", "Size"],
+            &["E-mail", "Name", "Role", "State", "Address list", "Time zone", "Messages", "Size"],
             lines.iter().map(|line| {
                 let role = if line.admin { "administrator" } else { "user" };
                 let state = if line.enabled { "enabled" } else { "disabled" };
                 let (count, size) = (line.messages.to_string(), size(line.bytes));
                 let (role, state) = (role.into(), state.into());
                 let (email, name) = (line.email.clone(), line.name.clone());
-                vec![email, name, role, state, listed(line.hidden), count, size]
+                let zone = line.time_zone.clone().unwrap_or_else(|| "office".into());
+                vec![email, name, role, state, listed(line.hidden), zone, count, size]
             }),
         ),
         Reply::Aliases(lines) => table(

@@ -1,6 +1,7 @@
 //! Accounts, their addresses, groups and domains: what the administrator does.
 
 use bytes::Bytes;
+use jiff::tz::TimeZone;
 
 use crate::base::address::{EmailAddress, normalise_domain};
 use crate::base::id::AccountId;
@@ -87,6 +88,7 @@ pub fn create(tx: &mut Tx<'_>, new: &NewAccount) -> Result<Account> {
         quota: new.quota,
         created: tx.now(),
         hidden: false,
+        time_zone: None,
     };
     if let Some(credentials) = &new.credentials {
         credentials.apply(&mut account);
@@ -150,6 +152,20 @@ pub fn list_as(tx: &mut Tx<'_>, id: AccountId, listed: Listed) -> Result<Account
     }
     listed.check()?;
     update(tx, id, |account| listed.apply(&mut account.display_name, &mut account.hidden))
+}
+
+/// Sets the zone that an account's times without one stand in; without one it is the office's.
+pub fn set_time_zone(tx: &mut Tx<'_>, id: AccountId, name: Option<&str>) -> Result<Account> {
+    let found = name.map(|name| {
+        let zone = TimeZone::get(name).ok();
+        let name_of = |zone: &TimeZone| zone.iana_name().map(str::to_owned);
+        zone.as_ref().and_then(name_of).ok_or_else(|| {
+            let text = format!("\"{name}\" is no time zone; they are named as in Europe/Berlin");
+            Error::Invalid(text)
+        })
+    });
+    let found = found.transpose()?;
+    update(tx, id, |account| account.time_zone = found)
 }
 
 /// The same of a group, which may have no name: its address is shown then.

@@ -54,7 +54,7 @@ pub fn remove(tx: &mut Tx<'_>, of: MailboxId, uid: Uid, sends: Sends) -> Result<
     {
         let account = account(tx, of.account)?;
         let own = Own::of(tx, &account, [&old.calendar])?;
-        let (home, now) = (home(), tx.now());
+        let (home, now) = (home(&account), tx.now());
         let foreign = |event: &Component| event.has("ORGANIZER") && !own.organizes(event);
         if old.master().is_some_and(foreign) {
             declined::remember(tx, of.account, &old, &home)?;
@@ -70,9 +70,14 @@ pub fn remove(tx: &mut Tx<'_>, of: MailboxId, uid: Uid, sends: Sends) -> Result<
     Ok(item)
 }
 
-/// The zone that times without one stand in.
-pub fn home() -> TimeZone {
-    zone::office()
+/// The zone that an account's times without one stand in: its own, or else the office's.
+pub fn home(account: &Account) -> TimeZone {
+    own_zone(account).unwrap_or_else(zone::office)
+}
+
+/// The zone that was set for an account.
+pub fn own_zone(account: &Account) -> Option<TimeZone> {
+    account.time_zone.as_deref().and_then(|name| TimeZone::get(name).ok())
 }
 
 /// Most events are nobody else's; they are not even parsed.
@@ -103,15 +108,15 @@ fn weigh(
     let mut named = lead(&mut new, old.as_ref(), &account);
     let calendars = std::iter::once(&new.calendar).chain(old.as_ref().map(|old| &old.calendar));
     let own = Own::of(tx, &account, calendars)?;
+    let (home, now) = (home(&account), tx.now());
     if let Some(old) = &old {
-        named |= declining::mark(old, &mut new, &own, &home());
+        named |= declining::mark(old, &mut new, &own, &home);
     }
     if sends == Sends::Client {
-        let text = if named { scheduling::seal(new, &home())? } else { text };
+        let text = if named { scheduling::seal(new, &home)? } else { text };
         return Ok((text, None));
     }
     let before = new.clone();
-    let (home, now) = (home(), tx.now());
     let difference =
         Difference { old: old.as_ref(), new: Some(&mut new), own: &own, home: &home, now };
     let due = difference.due();
@@ -144,15 +149,15 @@ fn lead(new: &mut Series, old: Option<&Series>, account: &Account) -> bool {
 }
 
 /// Puts messages into the outbox.
-pub(super) fn send(tx: &mut Tx<'_>, account: AccountId, due: Dues) -> Result<()> {
+pub(super) fn send(tx: &mut Tx<'_>, from: AccountId, due: Dues) -> Result<()> {
     let Some((own, due)) = due else { return Ok(()) };
-    let now = tx.now();
+    let (home, now) = (home(&account(tx, from)?), tx.now());
     for message in due {
         let mail = Mail {
-            account,
+            account: from,
             sender: Some(own.address.clone()),
             recipients: letter::recipients(&message),
-            raw: letter::write(&message, &own, &home(), now),
+            raw: letter::write(&message, &own, &home, now),
             keep: true,
         };
         outbox::put(tx, mail)?;

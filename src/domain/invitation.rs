@@ -61,7 +61,7 @@ fn take_up(tx: &mut Tx<'_>, to: AccountId, message: &Message) -> Result<Done> {
     let calendars =
         std::iter::once(&message.series.calendar).chain(stored.map(|series| &series.calendar));
     let own = Own::of(tx, &row, calendars)?;
-    let (home, now) = (home(), tx.now());
+    let (home, now) = (home(&row), tx.now());
     if stored.is_none()
         && message.method == Method::Request
         && declined::is_known(tx, to, &message.series, &home)?
@@ -96,9 +96,9 @@ pub fn sent(tx: &mut Tx<'_>, from: AccountId, message: &Message) -> Result<()> {
     let Some((calendar, uid, stored)) = find(tx, from, &message.uid())? else { return Ok(()) };
     let row = account(tx, from)?;
     let own = Own::of(tx, &row, [&stored.calendar])?;
-    let counted = answering::counted(&stored, message, &own, &home());
-    if let Some(series) = counted {
-        item::change(tx, calendar, uid, scheduling::seal(series, &home())?)?;
+    let home = home(&row);
+    if let Some(series) = answering::counted(&stored, message, &own, &home) {
+        item::change(tx, calendar, uid, scheduling::seal(series, &home)?)?;
     }
     Ok(())
 }
@@ -123,7 +123,7 @@ pub fn answer(
     response: &Response,
 ) -> Result<Result<Option<(MailboxId, Uid)>, Unanswerable>> {
     let row = account(tx, by)?;
-    let (home, now) = (home(), tx.now());
+    let (home, now) = (home(&row), tx.now());
     let (found, series, about) = match invitation {
         Invitation::Event { calendar, uid } => {
             let Ok(series) = Series::parse(&item::text(tx, *calendar, *uid)?) else {

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use bytes::Bytes;
+use jiff::tz::TimeZone;
 
 use crate::base::clock::UnixTime;
+use crate::domain::calendar;
 use crate::domain::device::Device;
 use crate::domain::policy::Bounds;
 use crate::eas::Front;
@@ -36,6 +38,8 @@ pub struct Session {
     pub accepts_multipart: bool,
     pub body: Bytes,
     pub owner: Owner,
+    /// Of times that name none: the account's, else the office's.
+    pub zone: TimeZone,
     /// What its policy bounds; the gate sets it.
     pub bounds: Bounds,
     /// When it arrived, among all requests.
@@ -63,6 +67,7 @@ impl Session {
             content_type: content_type.to_ascii_lowercase(),
             accepts_multipart: query.accept_multipart
                 || text("ms-asacceptmultipart").eq_ignore_ascii_case("t"),
+            zone: calendar::own_zone(&account).unwrap_or_else(|| front.settings.zone.clone()),
             owner: Owner { address: account.address.clone(), name: account.display_name.clone() },
             device: Device::default(),
             order: front.orders.next(),
@@ -121,7 +126,7 @@ impl Session {
         View {
             version: self.version,
             options,
-            zone: &self.front.settings.zone,
+            zone: &self.zone,
             owner: &self.owner,
             now: self.now(),
             bounds: self.bounds,

@@ -83,6 +83,7 @@ mod tests {
             quota: None,
             created: 0,
             hidden: false,
+            time_zone: None,
         }
     }
 

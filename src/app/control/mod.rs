@@ -51,6 +51,8 @@ pub enum Request {
         email: String,
         name: Option<String>,
         hidden: Option<bool>,
+        /// [`OFFICE`] takes it back.
+        time_zone: Option<String>,
     },
     UserPasswd {
         email: String,
@@ -203,6 +205,8 @@ pub struct AccountLine {
     pub enabled: bool,
     /// Not in the address list.
     pub hidden: bool,
+    /// `None` is the office's.
+    pub time_zone: Option<String>,
     pub messages: u64,
     pub bytes: u64,
     pub quota: Option<u64>,

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use jiff::tz::TimeZone;
+
 use super::super::control::{BookLine, BroughtEntry, BroughtLine, Failure, Item, Outlet, Reply};
 use super::{Context, holder_of};
 use crate::base::id::{AccountId, MailboxId};
@@ -25,7 +27,10 @@ pub(super) fn bring(
     entries: Vec<BroughtEntry>,
     payload: Vec<u8>,
 ) -> Result<Reply, Failure> {
-    let account = holder_of(&context.store.read(), email)?;
+    let read = context.store.read();
+    let account = holder_of(&read, email)?;
+    let zone = read.account(account)?.map_or_else(zone::office, |row| calendar::home(&row));
+    drop(read);
     let mut line = BroughtLine::default();
     let (mut at, mut ready) = (0, Vec::new());
     for entry in entries {
@@ -33,7 +38,7 @@ pub(super) fn bring(
             return Err(Failure("the batch is shorter than it says".into()));
         };
         at += entry.size;
-        match text_of(&String::from_utf8_lossy(bytes)) {
+        match text_of(&String::from_utf8_lossy(bytes), &zone) {
             Ok((kind, text)) => {
                 line.bytes += text.text.len() as u64;
                 ready.push((kind, text, entry.place));
@@ -60,7 +65,7 @@ pub(super) fn bring(
     Ok(Reply::Brought(line))
 }
 
-fn text_of(text: &str) -> Result<(CollectionKind, Text), String> {
+fn text_of(text: &str, zone: &TimeZone) -> Result<(CollectionKind, Text), String> {
     if text.trim_start().get(..11).is_some_and(|head| head.eq_ignore_ascii_case("BEGIN:VCARD")) {
         let card = Card::parse(text).map_err(|error| error.to_string())?;
         return Ok((CollectionKind::Contacts, contact::text(&card)));
@@ -68,7 +73,7 @@ fn text_of(text: &str) -> Result<(CollectionKind, Text), String> {
     let calendar = Component::parse(text).map_err(|error| error.to_string())?;
     if calendar.child("VEVENT").is_some() {
         let series = Series::parse(text).map_err(|error| error.to_string())?;
-        let zones = series.zones(&zone::office());
+        let zones = series.zones(zone);
         return Ok((CollectionKind::Calendar, event::text_of(&series, &zones)));
     }
     let (kind, part) = match (calendar.child("VTODO"), calendar.child("VJOURNAL")) {

@@ -66,8 +66,8 @@ fn run(
             people::add_user(context, &email, name, admin, password, outlet)
         }
         Request::UserList => people::list_users(store),
-        Request::UserSet { email, name, hidden } => {
-            people::set_user(store, &email, Listed { name, hidden })
+        Request::UserSet { email, name, hidden, time_zone } => {
+            people::set_user(store, &email, Listed { name, hidden }, time_zone)
         }
         Request::UserPasswd { email, password } => {
             people::set_password(store, &email, password, outlet)

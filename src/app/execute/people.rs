@@ -1,7 +1,7 @@
 //! Accounts, aliases, groups, domains.
 
 use super::super::control::{
-    AccountLine, AliasLine, DomainLine, Failure, GroupLine, Outlet, Reply,
+    AccountLine, AliasLine, DomainLine, Failure, GroupLine, OFFICE, Outlet, Reply,
 };
 use super::super::output::counted;
 use super::devices::wipes_at_stake;
@@ -138,6 +138,7 @@ fn account_line(read: &impl Read, account: Account) -> Result<AccountLine, Failu
         admin: account.admin,
         enabled: account.enabled,
         hidden: account.hidden,
+        time_zone: account.time_zone,
         messages: state.messages,
         bytes: state.bytes,
         quota: account.quota,
@@ -145,10 +146,20 @@ fn account_line(read: &impl Read, account: Account) -> Result<AccountLine, Failu
     })
 }
 
-/// Changes an account's entry in the address list, and answers with its line.
-pub(super) fn set_user(store: &Store, email: &str, listed: Listed) -> Result<Reply, Failure> {
+/// Changes an account's entry in the address list and its time zone, and answers with its line.
+pub(super) fn set_user(
+    store: &Store,
+    email: &str,
+    listed: Listed,
+    time_zone: Option<String>,
+) -> Result<Reply, Failure> {
     let id = account_of(&store.read(), email)?.id;
-    let account = store.write_blocking(move |tx| account::list_as(tx, id, listed))?;
+    let account = store.write_blocking(move |tx| {
+        if let Some(name) = time_zone.as_deref() {
+            account::set_time_zone(tx, id, Some(name).filter(|name| *name != OFFICE))?;
+        }
+        account::list_as(tx, id, listed)
+    })?;
     Ok(Reply::Accounts(vec![account_line(&store.read(), account)?]))
 }
 

@@ -1,10 +1,10 @@
 //! Reports on mail that waits for room, for members who sent it.
 
 use crate::base::clock::UnixTime;
+use crate::base::zone;
 use crate::delivery::Trace;
 use crate::delivery::dsn::report::{Fate, Report, Returned};
 use crate::delivery::dsn::returned_header;
-use crate::domain::calendar;
 use crate::domain::message::Prepared;
 use crate::format::mime::{self, RecordView};
 use crate::format::smtp::Ret;
@@ -137,5 +137,5 @@ fn words(entry: &QueueEntry, news: News, subject: &str) -> (String, String) {
 /// A time as people in the office read it.
 fn day(at: UnixTime) -> String {
     let at = jiff::Timestamp::from_second(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    calendar::home().to_datetime(at).strftime("%A, %-d %B %Y, %H:%M").to_string()
+    zone::office().to_datetime(at).strftime("%A, %-d %B %Y, %H:%M").to_string()
 }

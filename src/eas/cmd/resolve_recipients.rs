@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::base::id::AccountId;
-use crate::domain::collection;
 use crate::domain::people::{self, People, Person, Source};
+use crate::domain::{calendar, collection};
 use crate::eas::answer::{Answer, Failure};
 use crate::eas::finding;
 use crate::eas::session::Session;
@@ -191,7 +191,8 @@ fn write_availability(
     Ok(())
 }
 
-/// When an account's owner is not free, by the calendar that invitations go to.
+/// When an account's owner is not free, by the calendar that invitations go to. `zone` is the
+/// office's.
 fn add_busy(
     read: &Snapshot,
     zone: &TimeZone,
@@ -199,6 +200,8 @@ fn add_busy(
     (from, to): (Timestamp, Timestamp),
     busy: &mut Vec<BusyTime>,
 ) -> Result<(), store::Error> {
+    let own = read.account(account)?.and_then(|row| calendar::own_zone(&row));
+    let zone = own.as_ref().unwrap_or(zone);
     let Ok(calendar) = collection::default(read, account, CollectionKind::Calendar) else {
         return Ok(());
     };

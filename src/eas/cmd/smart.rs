@@ -92,7 +92,7 @@ async fn woven(
     instance: Option<UnixTime>,
     form: Form,
 ) -> Result<Vec<Bytes>, Failure> {
-    let (read, zone) = (session.read(), session.front.settings.zone.clone());
+    let (read, zone) = (session.read(), session.zone.clone());
     let work = move || Ok(weave(&own, original(&read, &item, instance, &zone)?, form));
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or(Err(Failure::Common(common::SERVER_ERROR)))

@@ -36,6 +36,9 @@ pub struct Account {
     pub created: UnixTime,
     /// Not in the address list.
     pub hidden: bool,
+    /// The name of the zone that times without one stand in, as in `Europe/Berlin`; `None` is
+    /// the office's.
+    pub time_zone: Option<String>,
 }
 
 /// What mail to an address means.
@@ -98,8 +101,8 @@ impl Domain {
 }
 
 impl Account {
-    /// 2 has `hidden`.
-    const VERSION: u8 = 2;
+    /// 2 has `hidden`, 3 `time_zone`.
+    const VERSION: u8 = 3;
     pub fn encode(&self) -> Bytes {
         let mut out = Writer::new(Self::VERSION);
         out.u32(self.id.0).str(&self.address).str(&self.display_name);
@@ -114,7 +117,11 @@ impl Account {
         out.option(self.quota, |out, quota| {
             out.u64(quota);
         });
-        out.i64(self.created).bool(self.hidden).done()
+        out.i64(self.created).bool(self.hidden);
+        out.option(self.time_zone.as_deref(), |out, name| {
+            out.str(name);
+        });
+        out.done()
     }
     pub fn decode(value: &[u8]) -> Result<Self> {
         let (mut row, version) = Reader::new(value, "account", Self::VERSION)?;
@@ -130,6 +137,7 @@ impl Account {
             quota: row.option(Reader::u64)?,
             created: row.i64()?,
             hidden: version >= 2 && row.bool()?,
+            time_zone: if version < 3 { None } else { row.option(Reader::str)? },
         })
     }
 }
@@ -198,11 +206,10 @@ impl AccountState {
 mod tests {
     use super::*;
 
-    /// A row as version 1 wrote it: before anybody could be hidden.
-    fn of_version_1(row: &Bytes) -> Vec<u8> {
-        let mut old = row.to_vec();
-        assert_eq!(old.pop(), Some(1));
-        old[0] = 1;
+    /// A row as an older version wrote it: it ends before what is newer.
+    fn of_version(version: u8, row: &Bytes, newer: &[u8]) -> Vec<u8> {
+        let mut old = row.strip_suffix(newer).unwrap().to_vec();
+        old[0] = version;
         old
     }
 
@@ -220,18 +227,22 @@ mod tests {
             quota: Some(5),
             created: 6,
             hidden: true,
+            time_zone: Some("Asia/Tokyo".into()),
         };
         let row = account.encode();
         assert_eq!(Account::decode(&row).unwrap(), account);
+        let account = Account { time_zone: None, ..account };
+        let row = account.encode();
+        assert_eq!(Account::decode(&of_version(2, &row, &[0])).unwrap(), account);
         let shown = Account { hidden: false, ..account };
-        assert_eq!(Account::decode(&of_version_1(&row)).unwrap(), shown);
+        assert_eq!(Account::decode(&of_version(1, &row, &[1, 0])).unwrap(), shown);
 
         let members = vec!["ben@office.example".into()];
         let group = Group { name: "All".into(), members, members_send: true, hidden: true };
         let row = AddressRow::Group(group.clone()).encode();
         assert_eq!(AddressRow::decode(&row).unwrap(), AddressRow::Group(group.clone()));
         let shown = AddressRow::Group(Group { hidden: false, ..group });
-        assert_eq!(AddressRow::decode(&of_version_1(&row)).unwrap(), shown);
+        assert_eq!(AddressRow::decode(&of_version(1, &row, &[1])).unwrap(), shown);
         for row in [AddressRow::Primary(AccountId(7)), AddressRow::Alias(AccountId(8))] {
             assert_eq!(AddressRow::decode(&row.encode()).unwrap(), row);
         }

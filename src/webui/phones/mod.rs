@@ -15,13 +15,14 @@ use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
+use jiff::tz::TimeZone;
 
 use super::html::{Html, html, icon, page, see_other};
 use super::{Front, form};
 use crate::base::limits;
-use crate::domain::Error;
 use crate::domain::device::own::{self, Act};
 use crate::domain::device::{self, Device, WipeKind};
+use crate::domain::{Error, calendar};
 use crate::http::Encrypted;
 use crate::http::basic::Denied;
 use crate::net::Peer;
@@ -71,8 +72,13 @@ fn list(front: &Front, account: &Account) -> Result<Response, Error> {
     let devices = device::list(&front.store.read(), account.id)?;
     let hostname = front.hostname()?;
     let now = front.store.clock().now();
-    let body = list::body(devices, account, &hostname, now, &front.settings.zone);
+    let body = list::body(devices, account, &hostname, now, &zone_of(front, account));
     Ok(page(StatusCode::OK, "My phones", Some(&account.address), &body))
+}
+
+/// Where the times of the page are told.
+fn zone_of(front: &Front, account: &Account) -> TimeZone {
+    calendar::own_zone(account).unwrap_or_else(|| front.settings.zone.clone())
 }
 
 /// A phone, and what is to be done with it.
@@ -113,9 +119,9 @@ async fn ask(
 fn question(front: &Front, account: &Account, wish: &Wish, status: StatusCode) -> Response {
     let action = address(wish.device.number, wish.act);
     let token = front.tokens.make(account, &action);
-    let (now, zone) = (front.store.clock().now(), &front.settings.zone);
+    let (now, zone) = (front.store.clock().now(), zone_of(front, account));
     let form = confirm::Form { action: &action, token: &token, again: status != StatusCode::OK };
-    let body = confirm::body(&wish.device, wish.act, &form, now, zone);
+    let body = confirm::body(&wish.device, wish.act, &form, now, &zone);
     page(status, confirm::title(wish.act), Some(&account.address), &body)
 }
 

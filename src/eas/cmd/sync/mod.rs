@@ -163,7 +163,7 @@ async fn round(session: &Session, request: &Request) -> Result<Vec<Option<Told>>
     }
     let author = apply::Author {
         version: session.version,
-        zone: session.front.settings.zone.clone(),
+        zone: session.zone.clone(),
         owner: session.owner.clone(),
         now: session.now(),
     };
