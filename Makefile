@@ -32,8 +32,8 @@ soak: release ## the crash tests, long: each MINUTES (30)
 	PROGRAM_UNDER_TEST=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/kontor \
 	KONTOR_SOAK=$$(( $(MINUTES) * 60 )) $(CARGO) test --locked --test kontor -- --nocapture crash:: eas::converge::
 
-fuzz: ## all fuzz targets, a minute each (FUZZ_SECONDS); needs cargo-fuzz
-	tools/fuzz.sh
+fuzz: ## all fuzz targets, or TARGETS="ical wbxml", a minute each (FUZZ_SECONDS); needs cargo-fuzz
+	tools/fuzz.sh $(TARGETS)
 
 fmt:
 	$(CARGO) fmt

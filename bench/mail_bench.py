@@ -18,6 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import bench
@@ -146,6 +147,27 @@ class Suite:
         self.server.start()
         return whole - index, index
 
+    def written(self):
+        """What the kernel counts as written, for messages that come one by one and in tens."""
+        user, body = self.server.account(), mail(1, self.rng, 7700)
+        for sessions in [1, 10]:
+            each = self.scaled(1000) // sessions
+            before = self.server.octets_written()
+            with ThreadPoolExecutor(sessions) as pool:
+                def deliver(_):
+                    smtp = Smtp(self.server.target)
+                    timed(lambda _: smtp.deliver(user, body), each)
+                    smtp.close()
+                list(pool.map(deliver, range(sessions)))
+            acknowledged = self.server.octets_written() - before
+            self.wait_for_index()
+            later = self.server.octets_written() - before - acknowledged
+            octets = len(body) * each * sessions
+            self.row(f"written for messages of {len(body):,} octets, "
+                     f"{sessions} session{'s' if sessions > 1 else ''}",
+                     f"{acknowledged / octets:.1f} times that, later {later / octets:.1f} times",
+                     "2 times, and the index")
+
     def idle(self):
         """Programs that wait in IDLE: what one takes, and how soon it hears of new mail."""
         count, body = self.scaled(5000), mail(1, self.rng)
@@ -208,7 +230,7 @@ class Suite:
             sock.close()
 
 
-PARTS = ["growth", "starts", "disk", "idle", "silent"]
+PARTS = ["growth", "starts", "disk", "written", "idle", "silent"]
 
 
 def main():

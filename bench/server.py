@@ -75,6 +75,10 @@ class Server:
         # steps of 10 ms, more than one request takes.
         return time.clock_gettime((~self.process.pid << 3) | 2)
 
+    def octets_written(self):
+        text = Path(f"/proc/{self.process.pid}/io").read_text()
+        return int(re.search(r"^write_bytes: (\d+)", text, re.M).group(1))
+
     def memory(self):
         """Proportional resident memory, in bytes."""
         text = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
