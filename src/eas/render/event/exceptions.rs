@@ -1,5 +1,5 @@
-//! Exceptions: instances of a series that differ or do not take place. MS-ASCAL 2.2.2.20,
-//! 2.2.2.21; by AirSyncBase:InstanceId from 16.0 on.
+//! Exceptions: instances of a series that differ or do not take place. MS-ASCAL 2.2.2.21,
+//! 2.2.2.22; by AirSyncBase:InstanceId from 16.0 on.
 
 use std::collections::HashMap;
 
@@ -28,10 +28,14 @@ const INHERITED: &[(&[Tag], &[&str])] = &[
 ];
 
 /// The same for phones that can tell it of an instance, from 14.0 on.
-const INHERITED_LATER: &[(&[Tag], &[&str])] = &[
+const INHERITED_FROM_14_0: &[(&[Tag], &[&str])] = &[
     (&[c::ATTENDEES], &["ATTENDEE"]),
     (&[c::APPOINTMENT_REPLY_TIME], &["X-MICROSOFT-CDO-REPLYTIME"]),
     (&[c::RESPONSE_TYPE], &["X-KONTOR-RESPONSE-TYPE"]),
+];
+
+/// From 14.1 on.
+const INHERITED_FROM_14_1: &[(&[Tag], &[&str])] = &[
     (&[c::ONLINE_MEETING_CONF_LINK], &["X-MICROSOFT-ONLINEMEETINGCONFLINK"]),
     (&[c::ONLINE_MEETING_EXTERNAL_LINK], &["X-MICROSOFT-ONLINEMEETINGEXTERNALLINK"]),
 ];
@@ -410,9 +414,11 @@ fn fresh(master: &Component, id: &Time, zones: &Zones) -> Component {
 /// Gives an instance what the series has now, but for what the phone says of it: that is read
 /// against what the instance had, which may be more than the phone's version can tell.
 fn inherit(event: &mut Component, master: &Component, data: &Element, view: &View<'_>) {
-    let later = if view.version >= Version::V14_0 { INHERITED_LATER } else { &[] };
+    let from = |version, groups| if view.version >= version { groups } else { &[][..] };
+    let later = from(Version::V14_0, INHERITED_FROM_14_0);
+    let latest = from(Version::V14_1, INHERITED_FROM_14_1);
     let unsaid = |(tags, _): &&(&[Tag], &[&str])| tags.iter().all(|tag| !data.has(*tag));
-    let groups: Vec<_> = INHERITED.iter().chain(later).filter(unsaid).collect();
+    let groups: Vec<_> = INHERITED.iter().chain(later).chain(latest).filter(unsaid).collect();
     let inherited =
         |line: &&Property| groups.iter().any(|(_, names)| names.iter().any(|name| line.is(name)));
     event.properties.retain(|line| !inherited(&line));

@@ -24,8 +24,8 @@ const SERVER_ONLY: [Tag; 10] = [
     c::DISPLAY_NAME,
 ];
 
-/// From 16.0 on no phone's either: the server has its own (MS-ASCAL 2.2.2.17, 2.2.2.33,
-/// 2.2.2.34, 2.2.2.45; of AppointmentReplyTime and ResponseType 2.2.2.3, 2.2.2.38).
+/// From 16.0 on no phone's either: the server has its own (MS-ASCAL 2.2.2.18, 2.2.2.35,
+/// 2.2.2.36, 2.2.2.46; of AppointmentReplyTime and ResponseType 2.2.2.2, 2.2.2.40).
 const SERVER_ONLY_LATER: [Tag; 7] = [
     c::DT_STAMP,
     c::ORGANIZER_NAME,
@@ -191,7 +191,7 @@ fn invitation(version: Version) -> Vec<Element> {
     all
 }
 
-/// Every type of recurrence with all that it may have (MS-ASCAL 2.2.2.35 to 2.2.2.45).
+/// Every type of recurrence with all that it may have (MS-ASCAL 2.2.2.37).
 fn recurrences(version: Version) -> Vec<Element> {
     let all: [&[(Tag, &str)]; 15] = [
         &[(c::TYPE, "0"), (c::INTERVAL, "3"), (c::OCCURRENCES, "10")],

@@ -4,16 +4,16 @@ use super::*;
 use tags::contacts as c;
 
 /// What holds other elements, is one of them, or is a version's own form of the body
-/// (MS-ASCNTC 2.2.2.8 to 2.2.2.10; 2.2.2.23, 2.2.2.24).
+/// (MS-ASCNTC 2.2.2.7, 2.2.2.20, 2.2.2.21).
 const PARTS: [Tag; 3] = [c::CATEGORY, c::CHILD, c::BODY];
 
 /// No phone's to write: the first two are the server's, beside a body that it cut
-/// (MS-ASCNTC 2.2.2.8.1 of version 2.5); RTF is none of the types that a phone may send
+/// (MS-ASCNTC 2.2.2.8, 2.2.2.9); RTF is none of the types that a phone may send
 /// (MS-ASAIRS 2.2.2.41.1).
 const SERVER_ONLY: [Tag; 3] = [c::BODY_SIZE, c::BODY_TRUNCATED, c::COMPRESSED_RTF];
 
-/// Alias is the directory's and WeightedRank the recipient cache's (MS-ASCNTC 2.2.2.3,
-/// 2.2.2.73); a phone that sends one gets it back. Both from 14.0 on.
+/// Alias is the directory's and WeightedRank the recipient cache's (MS-ASCNTC 2.2.2.2,
+/// 2.2.2.64); a phone that sends one gets it back. Both from 14.0 on.
 const LATER: [Tag; 2] = [c::ALIAS, c::WEIGHTED_RANK];
 
 const LISTS: [(Tag, Tag); 2] = [(c::CATEGORIES, c::CATEGORY), (c::CHILDREN, c::CHILD)];

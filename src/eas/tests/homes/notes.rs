@@ -3,10 +3,11 @@
 use super::*;
 use tags::notes as n;
 
-/// LastModifiedDate is what the server says (MS-ASNOTE 2.2.2.3); it moves with every change.
+/// LastModifiedDate is what the server says (MS-ASNOTE 2.2.2.4); it moves with every change.
 const SERVER_ONLY: [Tag; 1] = [n::LAST_MODIFIED_DATE];
 
-const NOTE_VERSIONS: [Version; 3] = [Version::V14_1, Version::V16_0, Version::V16_1];
+const NOTE_VERSIONS: [Version; 4] =
+    [Version::V14_0, Version::V14_1, Version::V16_0, Version::V16_1];
 
 fn elements(version: Version, which: usize) -> Vec<Element> {
     let subject = ["Milk".into(), UGLY.into(), "ß🦀".repeat(120)];

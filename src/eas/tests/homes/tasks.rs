@@ -39,7 +39,7 @@ fn start(which: usize) -> Vec<Element> {
     vec![text(k::UTC_START_DATE, utc), text(k::START_DATE, local)]
 }
 
-/// Every type of recurrence, with all that it may have (MS-ASTASK 2.2.2.19).
+/// Every type of recurrence, with all that it may have (MS-ASTASK 2.2.2.20).
 fn recurrences(version: Version) -> Vec<Element> {
     let plain: [&[(Tag, &str)]; 12] = [
         &[(k::TYPE, "0"), (k::INTERVAL, "3"), (k::OCCURRENCES, "10")],
