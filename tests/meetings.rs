@@ -44,7 +44,7 @@ impl Says {
         }
     }
 
-    /// AttendeeStatus (MS-ASCAL 2.2.2.4).
+    /// AttendeeStatus (MS-ASCAL 2.2.2.5).
     fn status(self) -> &'static str {
         match self {
             Says::Yes => "3",

@@ -58,7 +58,7 @@ pub fn note(tx: &mut Tx<'_>, account: AccountId, people: &[Correspondent]) -> Re
     Ok(())
 }
 
-/// One message more (MS-ASCNTC 2.2.2.76).
+/// One message more (MS-ASCNTC 2.2.2.64).
 fn raise(card: &mut Card, person: &Correspondent) {
     let rank = card.get(Field::WeightedRank).and_then(|rank| rank.parse::<u32>().ok());
     card.set(Field::WeightedRank, Some(&rank.unwrap_or(0).saturating_add(1).to_string()));

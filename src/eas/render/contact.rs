@@ -15,10 +15,10 @@ use crate::format::vcard::{self, Card, Change, DateField, Field, Photo};
 use crate::format::wbxml::tags::{contacts as c, contacts2 as c2};
 use crate::format::wbxml::{Element, Tag, Writer};
 
-/// Characters of base64 that a picture may have (MS-ASCNTC 2.2.2.63: 48 KB).
+/// Characters of base64 that a picture may have (MS-ASCNTC 2.2.2.58: 48 KB).
 const PICTURE_MAX: usize = 48 * 1024;
 
-/// Categories and children of one contact that are taken (MS-ASCNTC 2.2.2.22, 2.2.2.23).
+/// Categories and children of one contact that are taken (MS-ASCNTC 2.2.2.19, 2.2.2.22).
 const LIST_MAX: usize = 300;
 
 /// Elements that hold one text.
@@ -282,7 +282,7 @@ fn write_list(out: &mut Writer, list: Tag, one: Tag, names: &[String]) {
     out.close();
 }
 
-/// `Alias` and `WeightedRank` came with 14.0 (MS-ASCNTC 2.2.2.3, 2.2.2.73).
+/// `Alias` and `WeightedRank` came with 14.0 (MS-ASCNTC 2.2.2.2, 2.2.2.64).
 fn is_in(tag: Tag, version: Version) -> bool {
     version >= Version::V14_0 || !matches!(tag, c::ALIAS | c::WEIGHTED_RANK)
 }

@@ -10,7 +10,7 @@ use crate::eas::render::{Malformed, Supported, Unrenderable, View};
 use crate::format::ical::{self, Component, Property, parse_date_time};
 use crate::format::wbxml::{Element, Tag, Writer};
 
-/// Categories that are read of one item (MS-ASTASK 2.2.2.3).
+/// Categories that are read of one item (MS-ASTASK 2.2.2.5).
 const CATEGORIES_MAX: usize = 300;
 
 /// What a phone says of a property.

@@ -25,7 +25,7 @@ pub fn render(out: &mut Writer, text: &str, view: &View<'_>) -> Result<(), Unren
     Ok(())
 }
 
-/// MS-ASNOTE 2.2.2.3 wants one.
+/// MS-ASNOTE 2.2.2.4 wants one.
 fn modified(note: &Component, view: &View<'_>) -> String {
     let kept = ["LAST-MODIFIED", "DTSTAMP", "CREATED"].iter().find_map(|name| note.value_of(name));
     let at = kept.and_then(journal::read_time).map(|at| at.strftime("%Y%m%dT%H%M%SZ").to_string());
@@ -58,7 +58,7 @@ fn read(
     // Left out, title and text stay, other than the categories (MS-ASNOTE 3.2.5.3).
     journal::read_text(note, "SUMMARY", data, n::SUBJECT, &Supported::Nothing);
     if let Some(class) = data.text_of(n::MESSAGE_CLASS) {
-        // Only notes and their kin (MS-ASNOTE 2.2.2.4).
+        // Only notes and their kin (MS-ASNOTE 2.2.2.5).
         if class != STICKY && !class.starts_with("IPM.StickyNote.") {
             return Err(Malformed("the message class is no note's"));
         }

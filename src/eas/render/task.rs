@@ -1,7 +1,7 @@
 //! Tasks (MS-ASTASK), kept as VTODO. What VTODO has no word for stands in properties of our own.
 //!
-//! A date of a task is a pair: the day as its owner sees it, and the instant (MS-ASTASK 2.2.2.8
-//! and 2.2.2.28). A day is kept as a date, with the instant beside it, anything else as the
+//! A date of a task is a pair: the day as its owner sees it, and the instant (MS-ASTASK 2.2.2.12
+//! and 2.2.2.31). A day is kept as a date, with the instant beside it, anything else as the
 //! instant with the local time beside it.
 
 use jiff::Timestamp;
@@ -133,7 +133,7 @@ fn is_done(task: &Component) -> bool {
         || task.has("COMPLETED")
 }
 
-/// A task that is done has a date of it (MS-ASTASK 2.2.2.7).
+/// A task that is done has a date of it (MS-ASTASK 2.2.2.8).
 fn completed(task: &Component, view: &View<'_>) -> String {
     let kept =
         ["COMPLETED", "LAST-MODIFIED", "DTSTAMP"].iter().find_map(|name| task.value_of(name));

@@ -1,5 +1,5 @@
-//! Recurrence as Exchange tells it: a type and a handful of numbers. MS-ASCAL 2.2.2.35 to
-//! 2.2.2.45, MS-ASTASK 2.2.2.20; the same for events, tasks and meeting requests.
+//! Recurrence as Exchange tells it: a type and a handful of numbers. MS-ASCAL 2.2.2.37,
+//! MS-ASTASK 2.2.2.20; the same for events, tasks and meeting requests.
 
 use jiff::civil::DateTime;
 

@@ -6,7 +6,7 @@ use crate::format::ical::Property;
 /// Where children stand; the first is written.
 const CHILDREN: &[&str] = &["X-MS-CHILD", "X-EVOLUTION-CHILD", "X-CHILDREN", "X-CHILD"];
 
-/// People of one role that are read: MS-ASCNTC 2.2.2.23 lets a contact have 300 children.
+/// People of one role that are read: MS-ASCNTC 2.2.2.22 lets a contact have 300 children.
 const PEOPLE_MAX: usize = 300;
 
 impl Card {

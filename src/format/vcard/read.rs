@@ -8,7 +8,7 @@ use crate::format::ical::{self, Property};
 /// Several values of one name in a row.
 const BETWEEN: &str = ", ";
 
-/// MS-ASCNTC 2.2.2.22: a client gets no more.
+/// MS-ASCNTC 2.2.2.19: a client gets no more.
 const CATEGORIES_MAX: usize = 300;
 
 /// A parameter beside an e-mail address: the name that a phone shows with it.
@@ -190,7 +190,7 @@ fn email(property: &Property) -> String {
     strip_scheme(text.trim(), "mailto:").unwrap_or(text.trim()).to_owned()
 }
 
-/// `"Name" <address>` where a name is kept with the address (MS-ASCNTC 2.2.2.30).
+/// `"Name" <address>` where a name is kept with the address (MS-ASCNTC 2.2.2.27).
 fn named_email(property: &Property) -> String {
     let address = email(property);
     match property.param(ADDRESS_NAME).filter(|name| !name.is_empty()) {

@@ -52,7 +52,7 @@ use crate::format::ical::{Component, Event, Property, Series, Zones, extent, loo
 use crate::format::wbxml::tags::calendar as c;
 use crate::format::wbxml::{Element, Writer};
 
-/// Exceptions that a phone is sent and may send (MS-ASCAL 2.2.2.20).
+/// Exceptions that a phone is sent and may send (MS-ASCAL 2.2.2.21).
 const EXCEPTIONS_MAX: usize = 1_000;
 /// Attendees likewise; the largest meetings of an office have some hundreds.
 const ATTENDEES_MAX: usize = 2_000;

@@ -1,5 +1,5 @@
-//! Organizer and attendees, and what follows from them. MS-ASCAL 2.2.2.2 to 2.2.2.5, .28,
-//! .33, .34, .37, .38.
+//! Organizer and attendees, and what follows from them. MS-ASCAL 2.2.2.2 to 2.2.2.6, .28,
+//! .35, .36, .39, .40.
 
 use super::{ATTENDEES_MAX, Said, remember, said, time};
 use crate::domain::scheduling::answering::proposal;
@@ -102,7 +102,7 @@ fn derived(event: &Event<'_>, view: &View<'_>) -> u8 {
     }
 }
 
-/// ResponseType: what the owner answered. MS-ASCAL 2.2.2.38.
+/// ResponseType: what the owner answered. MS-ASCAL 2.2.2.40.
 pub(super) fn response_type(event: &Event<'_>, view: &View<'_>) -> u8 {
     let kept =
         event.component.value_of("X-KONTOR-RESPONSE-TYPE").and_then(|n| n.trim().parse().ok());
@@ -243,7 +243,7 @@ fn attendee_is_owner(email: &str, view: &View<'_>) -> bool {
 }
 
 /// The organizer is said once: phones repeat it from memory, and 16.x must not send it
-/// (MS-ASCAL 2.2.2.33). A meeting of the owner's without one is the owner's.
+/// (MS-ASCAL 2.2.2.35). A meeting of the owner's without one is the owner's.
 fn read_organizer(event: &mut Component, data: &Element, view: &View<'_>) {
     if event.has("ORGANIZER") {
         return;

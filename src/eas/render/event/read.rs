@@ -18,7 +18,7 @@ pub(super) enum Age {
     Known,
 }
 
-/// The UID of a new event: the phone's, from 16.0 on under another name (MS-ASCAL 2.2.2.12),
+/// The UID of a new event: the phone's, from 16.0 on under another name (MS-ASCAL 2.2.2.13),
 /// or a new one.
 pub(super) fn uid(data: &Element, view: &View<'_>) -> String {
     let sent = [c::UID, c::CLIENT_UID].into_iter().find_map(|tag| data.text_of(tag));

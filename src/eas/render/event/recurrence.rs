@@ -1,4 +1,4 @@
-//! Recurrence (MS-ASCAL 2.2.2.35). The elements are those of [`Pattern`].
+//! Recurrence (MS-ASCAL 2.2.2.37). The elements are those of [`Pattern`].
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -80,7 +80,7 @@ pub fn write_pattern(out: &mut Writer, pattern: &Pattern, until: Option<&str>, v
     }
 }
 
-/// Until: the instant after which nothing starts (MS-ASCAL 2.2.2.46); of days the date.
+/// Until: the instant after which nothing starts (MS-ASCAL 2.2.2.47); of days the date.
 pub fn until_text(pattern: &Pattern, start: &Time, zones: &Zones) -> Option<String> {
     let until = pattern.until.as_ref()?;
     let date = until.at.date();

@@ -1,4 +1,4 @@
-//! Times: Timezone, StartTime, EndTime, AllDayEvent. MS-ASCAL 2.2.2.1, .18, .42, .44;
+//! Times: Timezone, StartTime, EndTime, AllDayEvent. MS-ASCAL 2.2.2.1, .20, .42, .44;
 //! MS-ASDTYPE 2.7.1.
 
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ use crate::format::wbxml::{Element, Writer};
 const FIRST_YEAR: i16 = 1601;
 const LAST_YEAR: i16 = 4500;
 
-/// An event that says nothing of its end (MS-ASCAL 2.2.2.18).
+/// An event that says nothing of its end (MS-ASCAL 2.2.2.20).
 const USUAL_LENGTH: SignedDuration = SignedDuration::from_mins(30);
 
 /// `20260131T120000Z`: a Compact DateTime (MS-ASDTYPE 2.7.2).

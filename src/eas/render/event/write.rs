@@ -73,7 +73,7 @@ pub(super) fn stamp(event: &Event<'_>, view: &View<'_>) -> String {
     at.map_or_else(|| time::compact(time::now(view)), |at| time::wire(&at, event.zones))
 }
 
-/// CLASS as a number (MS-ASCAL 2.2.2.40; MS-OXCICAL 2.1.3.1.1.20.3).
+/// CLASS as a number (MS-ASCAL 2.2.2.41; MS-OXCICAL 2.1.3.1.1.20.3).
 pub fn sensitivity(event: &Component) -> u8 {
     match event.value_of("CLASS").map(|class| class.trim().to_ascii_uppercase()).as_deref() {
         Some("X-PERSONAL") => 1,
