@@ -120,7 +120,10 @@ The directory has to be empty, or not there yet.")]
     Reindex,
     /// Print completions for a shell.
     #[command(after_help = "Example:\n  kontor completions bash > /etc/bash_completion.d/kontor")]
-    Completions { shell: Shell },
+    Completions {
+        /// The shell that they are for.
+        shell: Shell,
+    },
 }
 
 /// How a listing is printed.
@@ -433,6 +436,31 @@ mod tests {
     #[test]
     fn the_definition_holds_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_argument_says_what_it_is() {
+        fn look(command: &clap::Command, silent: &mut Vec<String>) {
+            let name = command.get_name();
+            if command.get_about().is_none() {
+                silent.push(name.to_owned());
+            }
+            for argument in command.get_arguments().filter(|each| each.get_help().is_none()) {
+                silent.push(format!("{name} {}", argument.get_id()));
+            }
+            for argument in command.get_arguments() {
+                // Where some values are explained, none is left without a word.
+                let values = argument.get_possible_values();
+                if values.iter().any(|value| value.get_help().is_some()) {
+                    let mute = values.iter().filter(|value| value.get_help().is_none());
+                    silent.extend(mute.map(|value| format!("{name} {}", value.get_name())));
+                }
+            }
+            command.get_subcommands().for_each(|each| look(each, silent));
+        }
+        let mut silent = Vec::new();
+        look(&Cli::command(), &mut silent);
+        assert_eq!(silent, [""; 0]);
     }
 
     #[test]
