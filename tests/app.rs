@@ -195,6 +195,8 @@ fn people_and_addresses_are_looked_after_from_the_command_line() {
         let set = office.json("group set team@d.example --name Everybody --hidden yes");
         assert_eq!((&set[0]["name"], &set[0]["hidden"]), (&"Everybody".into(), &true.into()));
         office.succeed("group remove team@d.example ada@d.example", "");
+        let twice = office.fail("group remove team@d.example ben@d.example ada@d.example");
+        assert!(twice.contains("ada@d.example is no member of team@d.example"), "{twice}");
         assert_eq!(office.json("group list")[0]["hidden"], true);
         assert!(office.fail("group set x@d.example --name X").contains("no group x@d.example"));
         let members = office.json("group list")[0]["members"].clone();

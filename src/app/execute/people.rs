@@ -339,6 +339,9 @@ pub(super) fn remove_group(
         let Some(AddressRow::Group(mut row)) = tx.address(&name)? else {
             return Err(named(domain::Error::NotFound("group"), &name));
         };
+        if let Some(stranger) = gone.iter().find(|each| !row.members.contains(each)) {
+            return Err(domain::Error::Invalid(format!("{stranger} is no member of {name}")));
+        }
         row.members.retain(|member| !gone.contains(member));
         account::put_group(tx, &group, &row)?;
         Ok(Some(row.members.len()))
