@@ -72,6 +72,7 @@ fn domain_name(name: &str) -> Result<String> {
 pub fn create(tx: &mut Tx<'_>, new: &NewAccount) -> Result<Account> {
     let address = new.address.canonical();
     require_free(tx, &new.address)?;
+    check_name(&new.display_name)?;
     let key = keys::meta("account");
     let id = tx.get(&key)?.and_then(|value| keys::u32_at(&value, 0)).unwrap_or(1);
     tx.put(key, Bytes::copy_from_slice(&(id + 1).to_be_bytes()));
@@ -150,7 +151,7 @@ pub fn list_as(tx: &mut Tx<'_>, id: AccountId, listed: Listed) -> Result<Account
     if listed.name.as_deref().is_some_and(|name| name.trim().is_empty()) {
         return Err(Error::Invalid("the name is empty".into()));
     }
-    listed.check()?;
+    check_name(listed.name.as_deref().unwrap_or_default())?;
     update(tx, id, |account| listed.apply(&mut account.display_name, &mut account.hidden))
 }
 
@@ -170,7 +171,7 @@ pub fn set_time_zone(tx: &mut Tx<'_>, id: AccountId, name: Option<&str>) -> Resu
 
 /// The same of a group, which may have no name: its address is shown then.
 pub fn list_group_as(tx: &mut Tx<'_>, address: &EmailAddress, listed: Listed) -> Result<Group> {
-    listed.check()?;
+    check_name(listed.name.as_deref().unwrap_or_default())?;
     let Some(AddressRow::Group(mut group)) = tx.address(&address.canonical())? else {
         return Err(Error::NotFound("group"));
     };
@@ -179,19 +180,18 @@ pub fn list_group_as(tx: &mut Tx<'_>, address: &EmailAddress, listed: Listed) ->
     Ok(group)
 }
 
-impl Listed {
-    /// A name goes into the header of messages, and is shown in one line.
-    fn check(&self) -> Result<()> {
-        let name = self.name.as_deref().unwrap_or_default();
-        if name.chars().any(char::is_control) {
-            return Err(Error::Invalid("a name is one line, without control characters".into()));
-        }
-        if name.chars().count() > NAME_MAX {
-            return Err(Error::Invalid(format!("a name has at most {NAME_MAX} characters")));
-        }
-        Ok(())
+/// A name goes into the header of messages, and is shown in one line.
+fn check_name(name: &str) -> Result<()> {
+    if name.chars().any(char::is_control) {
+        return Err(Error::Invalid("a name is one line, without control characters".into()));
     }
+    if name.chars().count() > NAME_MAX {
+        return Err(Error::Invalid(format!("a name has at most {NAME_MAX} characters")));
+    }
+    Ok(())
+}
 
+impl Listed {
     fn apply(self, name: &mut String, hidden: &mut bool) {
         if let Some(new) = self.name {
             new.trim().clone_into(name);

@@ -320,8 +320,9 @@ impl People {
     }
 
     /// Whom a text means, those first who fit best: those with this address (also if they are
-    /// not listed), else those with this name, else those of whose name or address each word is the beginning of one. Of an
-    /// address the office's list knows, the contacts say nothing more.
+    /// not listed), else those with this name, else those of whose name or address each word is
+    /// the beginning of one, else those who are spelled like it (Haack does not make Hack
+    /// ambiguous). Of an address the office's list knows, the contacts say nothing more.
     pub fn find(&self, text: &str) -> Vec<&Person> {
         let Some(question) = Question::new(text) else { return Vec::new() };
         let address = canonical(text.trim());
@@ -333,8 +334,10 @@ impl People {
         let mut found: Vec<_> = reachable().filter(has_it).map(|it| (Fit::Whole, it)).collect();
         if found.is_empty() {
             found = reachable().filter_map(|it| Some((it.fit(&question, false)?, it))).collect();
-            if found.iter().any(|(fit, _)| *fit == Fit::Whole) {
-                found.retain(|(fit, _)| *fit == Fit::Whole);
+            for (fit, worse) in [(Fit::Whole, Fit::Beginning), (Fit::Words, Fit::Spelling)] {
+                if found.iter().any(|(it, _)| *it <= fit) {
+                    found.retain(|(it, _)| *it < worse);
+                }
             }
         }
         // Each address once, as who is known best.

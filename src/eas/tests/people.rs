@@ -160,6 +160,29 @@ async fn who_is_hidden_is_reached_by_the_whole_address_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_spelling_makes_nobody_ambiguous() {
+    use crate::domain::people::office as book;
+    let office = Office::new();
+    office.write(|tx| {
+        let to = book::book_or_new(tx)?;
+        for name in ["Haack", "Hack"] {
+            let card = format!(
+                "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:{name}\r\nFN:Uli {name}\r\n\
+                 EMAIL:{name}@else.example\r\nEND:VCARD\r\n"
+            );
+            item::add(tx, to, contact::text(&Card::parse(&card).unwrap()))?;
+        }
+        Ok(())
+    });
+    for (typed, meant) in [("haack", "Haack@else.example"), ("hack", "Hack@else.example")] {
+        let found = resolve(&office, &[typed], Vec::new()).await;
+        assert_eq!(addresses(&found[0]), [meant]);
+        assert_eq!(search(&office, typed).await.0.len(), 2);
+    }
+    assert_eq!(addresses(&resolve(&office, &["uli häck"], Vec::new()).await[0]).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn their_times_certificates_and_pictures_are_told() {
     let office = office();
     let span = vec![
