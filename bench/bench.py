@@ -532,7 +532,7 @@ def peer_is_here():
     return script and os.geteuid() == 0 and shutil.which("dovecot") is not None
 
 
-def number(value):
+def shown(value):
     return "-" if value is None else f"{value:,.0f}"
 
 
@@ -552,7 +552,7 @@ def run_once(start, count, seed, small):
                     "p99_ms": percentile(spans, 0.99) * 1000,
                     "cpu_us": cpu / units * 1e6,
                 }
-                print(f"  {server.name:8} {workload:30} {number(units / seconds if seconds else None):>12} /s", flush=True)
+                print(f"  {server.name:8} {workload:30} {shown(units / seconds if seconds else None):>12} /s", flush=True)
         finally:
             server.stop()
     return figures
@@ -598,7 +598,7 @@ def main():
         names = rounds["kontor"][0][workload]
         ours = {figure: middle("kontor", workload, figure) for figure in names}
         result[workload] = {"kontor": ours}
-        print(f"{workload:30} {number(ours['per_second']):>12} {ours['p50_ms']:8.2f}"
+        print(f"{workload:30} {shown(ours['per_second']):>12} {ours['p50_ms']:8.2f}"
               f" {ours['p99_ms']:8.2f} {ours['cpu_us']:8,.0f}", end="")
         if "dovecot" in rounds:
             theirs = {figure: middle("dovecot", workload, figure) for figure in names}
@@ -606,7 +606,7 @@ def main():
             ratio = (ours["per_second"] / theirs["per_second"] if ours["per_second"]
                      else theirs["p50_ms"] / ours["p50_ms"])
             result[workload]["dovecot"], result[workload]["ratio"] = theirs, ratio
-            print(f" {number(theirs['per_second']):>12} {theirs['p50_ms']:8.2f}"
+            print(f" {shown(theirs['per_second']):>12} {theirs['p50_ms']:8.2f}"
                   f" {theirs['p99_ms']:8.2f} {ratio:7.2f}", end="")
         print()
     if args.json:
