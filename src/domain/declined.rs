@@ -10,8 +10,8 @@ use jiff::tz::TimeZone;
 use crate::base::clock::UnixTime;
 use crate::base::id::AccountId;
 use crate::domain::scheduling::declining::{Version, version_of};
-use crate::domain::{Result, item};
-use crate::format::ical::Series;
+use crate::domain::{Result, item, scheduling};
+use crate::format::ical::{self, Series};
 use crate::store::keys::{self, Kind};
 use crate::store::rows::declined::Declined;
 use crate::store::{self, Read, Tx};
@@ -94,6 +94,76 @@ pub fn is_known(
     let as_old = (told.sequence, told.stamp) <= (known.sequence, known.stamp);
     let same = told.sequence == known.sequence && told.times == Some(times);
     Ok(as_old || same)
+}
+
+/// What is remembered of an event that was cancelled before anybody had invited to it.
+pub struct Cancelled {
+    /// SEQUENCE and DTSTAMP of the cancellation.
+    pub version: (u32, i64),
+    /// The original starts of what does not take place; empty for all of it.
+    pub instances: Vec<UnixTime>,
+}
+
+/// Remembers that an organizer has cancelled an event, or instances of it, that is not here: the
+/// invitation may still be on its way. Only the same organizer's is meant, and nobody can cancel
+/// what will be written tomorrow.
+pub fn remember_cancelled(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    event: &Series,
+    home: &TimeZone,
+) -> Result<()> {
+    let (uid, now) = (with_organizer(event), tx.now());
+    let Version { sequence, stamp, instances, until, .. } = version_of(event, home);
+    let mut new = Declined {
+        uid: cut(&uid).to_owned(),
+        sequence,
+        stamp: stamp.min(now),
+        times: None,
+        about: instances,
+        until: until.clamp(now + DAYS_MIN * DAY, now + DAYS_MAX * DAY),
+    };
+    if let Some(old) = row(tx, account, &uid)? {
+        let older = new.stamp <= old.stamp;
+        match (old.about.is_empty(), new.about.is_empty()) {
+            (true, _) if older => return Ok(()),
+            (false, false) => {
+                let more = old.about.iter().filter(|at| !new.about.contains(at)).copied();
+                let more: Vec<UnixTime> = more.collect();
+                new.about.extend(more);
+                (new.sequence, new.stamp) =
+                    (new.sequence, new.stamp).max((old.sequence, old.stamp));
+            }
+            _ => {}
+        }
+    }
+    new.about.truncate(INSTANCES_MAX);
+    let key = keys::declined(account, item::key(&uid));
+    make_room(tx, account, &key, now)?;
+    tx.put(key, new.encode());
+    Ok(())
+}
+
+/// What was cancelled of an invitation after it was written.
+pub fn cancelled(
+    read: &impl Read,
+    account: AccountId,
+    invitation: &Series,
+    home: &TimeZone,
+) -> Result<Option<Cancelled>> {
+    let Some(known) = row(read, account, &with_organizer(invitation))? else { return Ok(None) };
+    if version_of(invitation, home).stamp > known.stamp {
+        return Ok(None);
+    }
+    let version = (known.sequence, known.stamp);
+    Ok(Some(Cancelled { version, instances: known.about }))
+}
+
+/// A UID that is one organizer's alone.
+fn with_organizer(event: &Series) -> String {
+    let organizer = event.master().and_then(|master| master.first("ORGANIZER"));
+    let organizer = organizer.map(|line| scheduling::canonical(&ical::address(line)));
+    format!("{}\n{}", organizer.unwrap_or_default(), event.uid())
 }
 
 /// Forgets it: the event is back.

@@ -6,7 +6,7 @@ use crate::domain::calendar::{account, home, send};
 use crate::domain::scheduling::answering;
 use crate::domain::scheduling::arriving::{self, Message, Outcome};
 use crate::domain::scheduling::respond::{Answer, Responded, Response, Unanswerable, respond};
-use crate::domain::scheduling::{self, Method, Own};
+use crate::domain::scheduling::{self, Method, Own, cancelling};
 use crate::domain::{Error, Result, collection, declined, item, mailbox, message};
 use crate::format::ical::Series;
 use crate::store::rows::collection::CollectionKind;
@@ -68,10 +68,28 @@ fn take_up(tx: &mut Tx<'_>, to: AccountId, message: &Message) -> Result<Done> {
     {
         return Ok(Done::Nothing("it was declined"));
     }
-    let series = match arriving::apply(stored, message, &own, &home, now) {
+    // Of an event, perhaps, some instances are here and the rest is still on its way.
+    let whole = |series: &Series| series.master().is_some_and(|it| !it.has("RECURRENCE-ID"));
+    let open = !stored.is_some_and(whole);
+    if open && arriving::cancels(message, &own) {
+        declined::remember_cancelled(tx, to, &message.series, &home)?;
+    }
+    let mut series = match arriving::apply(stored, message, &own, &home, now) {
         Outcome::Event(series) => series,
         Outcome::Nothing(why) => return Ok(Done::Nothing(why)),
     };
+    // A cancellation may overtake the invitation.
+    if open
+        && message.method == Method::Request
+        && let Some(known) = declined::cancelled(tx, to, &message.series, &home)?
+    {
+        let told = message.instances(None, &home);
+        let all = !told.is_empty() && told.iter().all(|at| known.instances.contains(at));
+        if all || known.instances.is_empty() {
+            return Ok(Done::Nothing("it was cancelled"));
+        }
+        cancelling::leave_out(&mut series, &known.instances, known.version, &home);
+    }
     let text = scheduling::seal(series, &home)?;
     match found {
         Some((calendar, uid, _)) => {

@@ -137,6 +137,17 @@ pub fn apply(
     }
 }
 
+/// Whether a message cancels an event, or instances of one, that it may cancel: for an account
+/// that has not heard of the event yet.
+pub fn cancels(message: &Message, own: &Own) -> bool {
+    let allowed = |first: &Component| {
+        !own.organizes(first) && agents::of_first(message, first, own).is_some()
+    };
+    message.method == Method::Cancel
+        && message.authenticated
+        && message.series.master().is_some_and(allowed)
+}
+
 fn request(stored: Option<&Series>, message: &Message, own: &Own, home: &TimeZone) -> Outcome {
     let Some(first) = message.series.master() else { return Outcome::Nothing("it has no event") };
     if own.organizes(first) {
@@ -263,11 +274,28 @@ fn updated(
             if old.master.is_some_and(|known| !moved(&new, master, &old, known)) {
                 declining::keep(&mut series, &old, &new);
             }
+            declining::keep_cancelled(&mut series, &old, &new);
+            keep_newer(&mut series, &old, &new, master);
             series
         }
     };
     agents::note_update(&mut series, first, writer);
     Ok(series)
+}
+
+/// Keeps the instances of which something was told that is newer than the series' new text, by
+/// number and by date: mail may overtake mail.
+fn keep_newer(series: &mut Series, old: &View<'_>, new: &View<'_>, master: &Component) {
+    let newer = |known: &Component, told: &Component| {
+        let (known, told) = (version(known), version(told));
+        known.0 >= told.0 && known.1 > told.1
+    };
+    for (key, known) in &old.others {
+        let told = new.others.get(key).copied();
+        if newer(known, master) && told.is_none_or(|told| newer(known, told)) {
+            put_instance(series, new, *key, (*known).clone());
+        }
+    }
 }
 
 /// Takes single instances over into the event.
@@ -311,17 +339,19 @@ fn put_instance(series: &mut Series, view: &View<'_>, at: UnixTime, event: Compo
 }
 
 /// Takes a start out of the EXDATEs.
-fn without_exceptions(master: &mut Component, view: &View<'_>, at: UnixTime) {
+pub(super) fn without_exceptions(master: &mut Component, view: &View<'_>, at: UnixTime) {
     if !view.without.contains_key(&at) {
         return;
     }
     let mut kept = Vec::new();
     for property in master.all("EXDATE") {
-        for time in Time::read_all(property) {
-            if view.key(&time) != at {
-                kept.push(time.property("EXDATE"));
-            }
+        let times = Time::read_all(property);
+        if !times.iter().any(|time| view.key(time) == at) {
+            kept.push(property.clone());
+            continue;
         }
+        let others = times.iter().filter(|time| view.key(time) != at);
+        kept.extend(others.map(|time| time.property("EXDATE")));
     }
     master.remove("EXDATE");
     master.properties.extend(kept);

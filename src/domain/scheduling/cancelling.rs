@@ -2,11 +2,11 @@
 
 use jiff::tz::TimeZone;
 
-use super::arriving::{Message, Outcome, is_newer, show_answer};
+use super::arriving::{Message, Outcome, is_newer, show_answer, without_exceptions};
 use super::view::View;
-use super::{Own, agents, is_cancelled, range, sequence, version};
+use super::{Own, agents, declining, is_cancelled, range, sequence, stamp, version};
 use crate::base::clock::UnixTime;
-use crate::format::ical::{Component, Event, Series, Time};
+use crate::format::ical::{Component, Event, Property, Series, Time};
 
 pub(super) fn cancel(stored: &Series, message: &Message, own: &Own, home: &TimeZone) -> Outcome {
     let Some(first) = stored.master() else {
@@ -58,12 +58,15 @@ fn cancel_instance(
     own: &Own,
 ) -> bool {
     let known = old.others.get(&key).copied();
-    if old.without.contains_key(&key) && known.is_none() {
-        return false;
-    }
+    let out = old.without.contains_key(&key) && known.is_none();
     let newer = match (known, old.master) {
-        (Some(known), _) => is_newer(word, known),
-        (None, Some(master)) => sequence(word) >= sequence(master),
+        // It may have been cancelled, come back, and been cancelled again: the last word counts.
+        (None, Some(master)) if out => is_marked_before(master, old, key, version(word)),
+        (Some(known), master) => {
+            is_newer(word, known) && !master.is_some_and(|it| outdated(word, it))
+        }
+        // What was written later has been told without it.
+        (None, Some(master)) => version(word) >= version(master),
         (None, None) => false,
     };
     let Some(id) = word.first("RECURRENCE-ID").and_then(Time::read).filter(|_| newer) else {
@@ -79,11 +82,43 @@ fn cancel_instance(
         return marked;
     };
     series.calendar.components.retain(|event| !is_it(event));
-    let line = old.like(&start, &id).property("EXDATE");
+    let line = declining::cancelled_line(&old.like(&start, &id), version(word));
     if let Some(master) = series.master_mut() {
+        without_exceptions(master, old, key);
         master.push(line);
     }
     true
+}
+
+/// Whether a word is older than the series by number and by date: what has been told of the series
+/// since was told with its instances.
+fn outdated(word: &Component, master: &Component) -> bool {
+    sequence(word) < sequence(master) && stamp(word) < stamp(master)
+}
+
+/// Whether an instance that is left out is so by an older word of the organizer.
+fn is_marked_before(master: &Component, view: &View<'_>, key: UnixTime, word: (u32, i64)) -> bool {
+    let here = |line: &&Property| Time::read_all(line).iter().any(|time| view.key(time) == key);
+    let lines = master.all("EXDATE").filter(here);
+    lines.filter_map(declining::cancelled).any(|said| said < word)
+}
+
+/// Leaves instances out of an invitation that were cancelled after it was written.
+pub fn leave_out(series: &mut Series, at: &[UnixTime], word: (u32, i64), home: &TimeZone) {
+    let before = series.clone();
+    let view = View::of(&before, home);
+    let Some(start) = view.master.and_then(|master| master.first("DTSTART")).and_then(Time::read)
+    else {
+        return;
+    };
+    for key in at.iter().filter(|key| !view.without.contains_key(key)) {
+        let is_it = |event: &Component| event.is("VEVENT") && view.key_of(event) == Some(*key);
+        series.calendar.components.retain(|event| !is_it(event));
+        let line = declining::cancelled_line(&view.like(&start, &super::utc(*key)), word);
+        if let Some(master) = series.master_mut() {
+            master.push(line);
+        }
+    }
 }
 
 /// Ends a series before one of its instances (RFC 5546 §3.2.5, RANGE=THISANDFUTURE); all of it

@@ -20,13 +20,31 @@ pub(super) fn line(at: &Time, event: &Component) -> Property {
     at.property("EXDATE").with(DECLINED, &written(event))
 }
 
+/// Marks an EXDATE as the organizer's word, which may have overtaken an older one: SEQUENCE and
+/// DTSTAMP of the cancellation.
+const CANCELLED: &str = "X-KONTOR-CANCELLED";
+
+/// A line that leaves out an instance which was cancelled by this word.
+pub(super) fn cancelled_line(at: &Time, (sequence, stamp): (u32, i64)) -> Property {
+    at.property("EXDATE").with(CANCELLED, &format!("{sequence}/{stamp}"))
+}
+
 fn written(event: &Component) -> String {
     let (sequence, stamp) = version(event);
     format!("{sequence}/{stamp}")
 }
 
 fn declined(line: &Property) -> Option<(u32, i64)> {
-    let (sequence, stamp) = line.param(DECLINED)?.split_once('/')?;
+    version_in(line, DECLINED)
+}
+
+/// The version of the cancellation that a line stands for.
+pub(super) fn cancelled(line: &Property) -> Option<(u32, i64)> {
+    version_in(line, CANCELLED)
+}
+
+fn version_in(line: &Property, param: &str) -> Option<(u32, i64)> {
+    let (sequence, stamp) = line.param(param)?.split_once('/')?;
     Some((sequence.parse().ok()?, stamp.parse().ok()?))
 }
 
@@ -67,10 +85,12 @@ pub fn version_of(series: &Series, home: &TimeZone) -> Version {
     Version { sequence, stamp, times, instances, until: view.until() }
 }
 
-/// Whether the attendee has declined an instance, and this version says nothing newer.
+/// Whether the attendee has declined an instance, or the organizer cancelled it, and this version
+/// says nothing newer.
 pub(super) fn holds(view: &View<'_>, key: UnixTime, version: (u32, i64)) -> bool {
     let lines = view.master.into_iter().flat_map(|master| master.all("EXDATE"));
-    lines.filter_map(|line| Some((line, declined(line)?))).any(|(line, said)| {
+    let said = |line| declined(line).max(cancelled(line));
+    lines.filter_map(|line| Some((line, said(line)?))).any(|(line, said)| {
         version <= said && Time::read_all(line).iter().any(|time| view.key(time) == key)
     })
 }
@@ -78,8 +98,24 @@ pub(super) fn holds(view: &View<'_>, key: UnixTime, version: (u32, i64)) -> bool
 /// Leaves out of a series' new text what was declined of the old one, which takes place at the
 /// same times.
 pub(super) fn keep(series: &mut Series, old: &View<'_>, new: &View<'_>) {
+    leave_out(series, old, new, declined);
+}
+
+/// Leaves out of a series' text what was cancelled after it was written: mail may overtake mail.
+pub(super) fn keep_cancelled(series: &mut Series, old: &View<'_>, new: &View<'_>) {
+    let told = new.master.map(version).unwrap_or((0, i64::MIN));
+    let later = |said: &(u32, i64)| told.0 <= said.0 && told.1 <= said.1;
+    leave_out(series, old, new, |line| cancelled(line).filter(later));
+}
+
+fn leave_out(
+    series: &mut Series,
+    old: &View<'_>,
+    new: &View<'_>,
+    said: impl Fn(&Property) -> Option<(u32, i64)>,
+) {
     let lines = old.master.into_iter().flat_map(|master| master.all("EXDATE"));
-    for (line, said) in lines.filter_map(|line| Some((line, declined(line)?))) {
+    for (line, said) in lines.filter_map(|line| Some((line, said(line)?))) {
         let Some(key) = Time::read(line).map(|time| old.key(&time)) else { continue };
         if new.without.contains_key(&key) {
             continue;

@@ -99,6 +99,11 @@ impl Difference<'_> {
             let uninvited = people.keys().any(|who| both.cancels_any(who));
             let moved = changes.values().any(|change| *change == Change::Time);
             next = highest.unwrap_or(0).saturating_add(u32::from(moved || uninvited));
+            // Who is asked to an instance alone may have heard that all of it is cancelled.
+            for key in people.keys().flat_map(|who| both.told(who).request) {
+                let instance = changes.entry(Some(key)).or_insert(Change::None);
+                *instance = (*instance).max(Change::Text);
+            }
             if uninvited {
                 let master = changes.entry(None).or_insert(Change::None);
                 *master = (*master).max(Change::Text);

@@ -9,7 +9,7 @@
 mod agents;
 pub mod answering;
 pub mod arriving;
-mod cancelling;
+pub mod cancelling;
 pub mod declining;
 pub mod difference;
 pub mod letter;

@@ -3,6 +3,7 @@
 
 mod agents;
 mod answers;
+mod chance;
 mod hostile;
 mod instances;
 mod memory;

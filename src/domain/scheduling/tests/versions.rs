@@ -36,3 +36,94 @@ fn older_versions_change_nothing() {
     ));
     room("E");
 }
+
+/// A message of Dora's to Ben about a series of five weeks.
+fn from_dora(office: &Office, method: &str, lines: &str) -> Vec<Done> {
+    let people = "ORGANIZER:mailto:dora@else.example\r\nATTENDEE:mailto:ben@office.example\r\n";
+    let text = event(method, &format!("{lines}{people}"));
+    office.arrive(office.ben, &mail("dora@else.example", &text))
+}
+
+const SERIES_OF_DORA: &str = "DTSTART:20260810T100000Z\r\nDTEND:20260810T110000Z\r\n\
+    RRULE:FREQ=WEEKLY;COUNT=5\r\n";
+
+/// Mail overtakes mail: the meeting that was called off stood in the calendar for good.
+#[test]
+fn a_cancellation_may_come_before_its_invitation() {
+    let office = Office::new();
+    let invite = |stamp: &str| {
+        let lines = format!("SEQUENCE:0\r\nDTSTAMP:{stamp}\r\n{SERIES_OF_DORA}");
+        from_dora(&office, "REQUEST", &lines)
+    };
+    let word = "SEQUENCE:1\r\nDTSTAMP:20260801T090000Z\r\nSTATUS:CANCELLED\r\n";
+    // One instance alone.
+    let one = format!("{word}RECURRENCE-ID:20260817T100000Z\r\nDTSTART:20260817T100000Z\r\n");
+    assert!(matches!(from_dora(&office, "CANCEL", &one)[..], [Done::Nothing(_)]));
+    // Nobody else cancels it.
+    let other = event("CANCEL", &format!("{word}ORGANIZER:mailto:eve@else.example\r\n"));
+    office.arrive(office.ben, &mail("eve@else.example", &other));
+    assert!(matches!(invite("20260801T080000Z")[..], [Done::Added(..)]));
+    assert!(office.text(office.ben).contains(":20260817T100000Z\r\n"));
+
+    let office = Office::new();
+    let invite = |stamp: &str| {
+        let lines = format!("SEQUENCE:0\r\nDTSTAMP:{stamp}\r\n{SERIES_OF_DORA}");
+        from_dora(&office, "REQUEST", &lines)
+    };
+    assert!(matches!(from_dora(&office, "CANCEL", word)[..], [Done::Nothing(_)]));
+    assert_eq!(invite("20260801T080000Z"), [Done::Nothing("it was cancelled")]);
+    assert!(office.event(office.ben).is_none());
+    // What is written later is another word.
+    assert!(matches!(invite("20260801T100000Z")[..], [Done::Added(..)]));
+}
+
+/// The instance that was called off came back with an older update that came late.
+#[test]
+fn an_older_update_brings_no_cancelled_instance_back() {
+    let office = Office::new();
+    let update = |number: u32, stamp: &str| {
+        let lines = format!("SEQUENCE:{number}\r\nDTSTAMP:{stamp}\r\n{SERIES_OF_DORA}");
+        from_dora(&office, "REQUEST", &lines)
+    };
+    let cancel = |number: u32, stamp: &str| {
+        let lines = format!(
+            "SEQUENCE:{number}\r\nDTSTAMP:{stamp}\r\nSTATUS:CANCELLED\r\n\
+             RECURRENCE-ID:20260817T100000Z\r\nDTSTART:20260817T100000Z\r\n"
+        );
+        from_dora(&office, "CANCEL", &lines)
+    };
+    let is_out = || office.text(office.ben).contains("EXDATE");
+    update(0, "20260801T080000Z");
+    cancel(1, "20260801T100000Z");
+    assert!(matches!(update(0, "20260801T090000Z")[..], [Done::Changed(..)]));
+    assert!(is_out());
+    // A newer one does, and a cancellation of before that comes late changes nothing.
+    assert!(matches!(update(1, "20260801T110000Z")[..], [Done::Changed(..)]));
+    assert!(!is_out());
+    assert!(matches!(cancel(1, "20260801T100000Z")[..], [Done::Nothing(_)]));
+    assert!(!is_out());
+    // Cancelled twice, and the one between comes last.
+    cancel(1, "20260801T100000Z");
+    cancel(2, "20260801T130000Z");
+    cancel(3, "20260801T150000Z");
+    update(2, "20260801T140000Z");
+    assert!(is_out());
+}
+
+/// What is known of one instance is not taken back by an older text of the whole series.
+#[test]
+fn an_older_update_leaves_a_newer_instance() {
+    let office = Office::new();
+    let series = |stamp: &str| {
+        let lines = format!("SEQUENCE:0\r\nDTSTAMP:{stamp}\r\nSUMMARY:x\r\n{SERIES_OF_DORA}");
+        from_dora(&office, "REQUEST", &lines)
+    };
+    series("20260801T080000Z");
+    let one = "SEQUENCE:0\r\nDTSTAMP:20260801T100000Z\r\nSUMMARY:Moved\r\n\
+        RECURRENCE-ID:20260817T100000Z\r\nDTSTART:20260818T100000Z\r\nDTEND:20260818T110000Z\r\n";
+    from_dora(&office, "REQUEST", one);
+    series("20260801T090000Z");
+    assert!(office.text(office.ben).contains("SUMMARY:Moved"));
+    series("20260801T110000Z");
+    assert!(!office.text(office.ben).contains("SUMMARY:Moved"));
+}
