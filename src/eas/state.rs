@@ -39,14 +39,15 @@ pub fn parse_key(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-/// Since when items are wanted, by `FilterType` (MS-ASCMD 2.2.3.68.2); 0 is all. It moves once a
-/// day, so that a phone's window is not recomputed by every poll.
+/// Since when items are wanted, by `FilterType` (MS-ASCMD 2.2.3.68.2); 0 is all, also what was
+/// over before 1970. It moves once a day, so that a phone's window is not recomputed by every
+/// poll.
 pub fn cutoff(content: Content, filter: u8, now: UnixTime) -> UnixTime {
     let days = match (content, filter) {
-        (Content::Items(kind), _) if is_timeless(kind) => return 0,
+        (Content::Items(kind), _) if is_timeless(kind) => return i64::MIN,
         // Tasks that are done have ended; those that are not never do.
         (Content::Items(CollectionKind::Tasks), 8) => return i64::MAX,
-        (Content::Items(CollectionKind::Tasks), _) => return 0,
+        (Content::Items(CollectionKind::Tasks), _) => return i64::MIN,
         (_, 1) => 1,
         (_, 2) => 3,
         (_, 3) => 7,
@@ -54,7 +55,7 @@ pub fn cutoff(content: Content, filter: u8, now: UnixTime) -> UnixTime {
         (_, 5) => 31,
         (_, 6) => 92,
         (_, 7) => 183,
-        _ => return 0,
+        _ => return i64::MIN,
     };
     (now - days * DAY).div_euclid(DAY) * DAY
 }

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use crate::domain::item::Text;
 use crate::eas::render::journal::{self, Said, said};
 use crate::eas::render::{Malformed, Supported, Unrenderable, View, body, description, event};
+use crate::eas::version::Version;
 use crate::format::ical::{self, Component, Property, Recurrence, Until, UntilKind, Weekday};
 use crate::format::wbxml::tags::{calendar as c, tasks as t};
 use crate::format::wbxml::{self, Element, Tag, Writer};
@@ -118,8 +119,10 @@ fn read(
     read_reminder(task, data, supported);
     journal::read_categories(task, data, t::CATEGORIES, t::CATEGORY, supported);
     read_recurrence(task, data, view, supported)?;
+    // Phones of 2.5 do not know them, and so never mean to delete them.
+    let later = if view.version < Version::V12_0 { &Supported::Nothing } else { supported };
     for (name, tag) in PLAIN {
-        journal::read_text(task, name, data, tag, supported);
+        journal::read_text(task, name, data, tag, later);
     }
     if let Some(new) = body::read(data, &description::kept(task), view, &body::TASK) {
         description::keep(task, &new);

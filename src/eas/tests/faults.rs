@@ -375,3 +375,18 @@ async fn a_ping_tells_of_folders_whichever_beginning_the_phone_has() {
     assert_eq!(phone.ask_for_folders().await.1, 1);
     assert!(phone.until_it_waits().await <= 2);
 }
+
+/// Found by events at random (`homes::chance`): a phone that wants all of a calendar never saw what
+/// had been before 1970.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_of_1954_is_shown_to_who_wants_all() {
+    let office = Office::new();
+    let calendar = MailboxId::new(office.account, CALENDAR.parse().unwrap());
+    let text = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:e\r\nSUMMARY:Final\r\n\
+        DTSTART:19540704T160000Z\r\nDTEND:19540704T180000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+    let (from, until) = (-489_052_800, -489_045_600);
+    let event = item::Text { uid: "e".into(), text: text.into(), look: 1, from, until };
+    office.write(move |tx| item::add(tx, calendar, event));
+    let phone = settled(&office, Version::V14_1, &[CALENDAR]).await;
+    assert_eq!(phone.ids(CALENDAR).len(), 1);
+}

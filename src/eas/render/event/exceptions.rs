@@ -3,12 +3,15 @@
 
 use std::collections::HashMap;
 
+use jiff::Span;
+
 use super::time::{self, Times, read_instant};
 use super::write::{self, busy, sensitivity};
 use super::{EXCEPTIONS_MAX, attachments, location, notes, people, read, recurrence};
 use crate::eas::render::{Malformed, Supported, View};
 use crate::eas::version::Version;
 use crate::format::ical::{Component, Event, Property, Series, Time, Zones, override_at, same};
+use crate::format::tz::TimeZone;
 use crate::format::wbxml::tags::{air_sync_base as b, calendar as c};
 use crate::format::wbxml::{Element, Tag, Writer};
 
@@ -167,9 +170,12 @@ fn write_later(out: &mut Writer, event: &Event<'_>, master: &Event<'_>, view: &V
 
 /// Reads Exceptions. They are all there (up to 14.1) or none is told of: a series that is told
 /// without them keeps its own, unless it has become another one.
+///
+/// `zone` is the phone's, in which its days begin.
 pub(super) fn read(
     series: &mut Series,
     data: &Element,
+    zone: &TimeZone,
     view: &View<'_>,
     begun_anew: bool,
 ) -> Result<(), Malformed> {
@@ -189,12 +195,12 @@ pub(super) fn read(
     for exception in all {
         let id = [c::EXCEPTION_START_TIME, b::INSTANCE_ID];
         let id = id.into_iter().find_map(|tag| exception.text_of(tag));
-        let Some(id) = id.and_then(|text| original(series, text, view)) else { continue };
+        let Some(id) = id.and_then(|text| original(series, text, zone, view)) else { continue };
         let old = shelf.take(&id);
         if exception.text_of(c::DELETED).map(str::trim) == Some("1") {
             remove(series, &id, view);
         } else {
-            let new = changed(series, &id, old, exception, view, true);
+            let new = changed(series, &id, old, exception, (zone, view), true);
             shelf.put(&id, new);
         }
     }
@@ -284,11 +290,12 @@ pub(super) fn change_one(
     if !series.master().is_some_and(recurrence::has_rule) {
         return Err(Malformed("the event is no series"));
     }
-    let id = original(series, instance, view).ok_or(Malformed("InstanceId is no time"))?;
+    let id =
+        original(series, instance, view.zone, view).ok_or(Malformed("InstanceId is no time"))?;
     match data {
         Some(data) => {
             let old = take(series, &id, view);
-            let new = changed(series, &id, old, data, view, false);
+            let new = changed(series, &id, old, data, (view.zone, view), false);
             series.calendar.components.extend(new);
         }
         None => {
@@ -300,15 +307,15 @@ pub(super) fn change_one(
 }
 
 /// The original start that a phone means, told as the series tells its own.
-fn original(series: &Series, text: &str, view: &View<'_>) -> Option<Time> {
+fn original(series: &Series, text: &str, own: &TimeZone, view: &View<'_>) -> Option<Time> {
     let at = read_instant(text)?;
     let zones = series.zones(view.zone);
     let master = Event::new(series.master()?, &zones);
     let start = master.start()?;
-    let (zone, _) = master.zone();
     if start.is_date() {
-        return Some(Time::date(time::day_of(at, &zone, view.version)));
+        return Some(Time::date(time::day_of(at, own, view.version)));
     }
+    let (zone, _) = master.zone();
     Some(start.at(Time::zoned(at, &zone, Some("x")).at))
 }
 
@@ -337,7 +344,7 @@ fn changed(
     id: &Time,
     old: Option<Component>,
     data: &Element,
-    view: &View<'_>,
+    (own, view): (&TimeZone, &View<'_>),
     whole: bool,
 ) -> Option<Component> {
     let mut zones = series.zones(view.zone);
@@ -362,7 +369,7 @@ fn changed(
         }
     }
     let master = Event::new(master, &zones);
-    let times = times(data, &Event::new(&event, &zones), &master, view);
+    let times = times(data, &Event::new(&event, &zones), &master, (own, view));
     time::define(series, &times, &mut zones);
     read::set_times(&mut event, &times, &zones);
     read::contents(&mut event, data, (&uid, Some(shown)), &zones, view, &Supported::Nothing);
@@ -372,17 +379,27 @@ fn changed(
     Some(event)
 }
 
-/// The times of an exception stand in the zone of its series, which has the blob.
-fn times(data: &Element, event: &Event<'_>, master: &Event<'_>, view: &View<'_>) -> Times {
+/// The times of an exception stand in the zone of its series, which has the blob; of a series of
+/// days it is the phone's own.
+fn times(
+    data: &Element,
+    event: &Event<'_>,
+    master: &Event<'_>,
+    (own, view): (&TimeZone, &View<'_>),
+) -> Times {
     let mut times = time::read(data, Some(event), view, &Supported::Nothing);
-    let zone = master.zone();
     let day = data.text_of(c::ALL_DAY_EVENT).map(str::trim) == Some("1") || event.is_all_day();
-    if times.start.is_date() && day && !master.is_all_day() {
-        for (time, tag) in [(&mut times.start, c::START_TIME), (&mut times.end, c::END_TIME)] {
-            if let Some(at) = data.text_of(tag).and_then(read_instant) {
-                *time = Time::date(time::day_of(at, &zone.0, view.version));
-            }
+    if !(times.start.is_date() && day) {
+        return times;
+    }
+    let zone = if master.is_all_day() { own.clone() } else { master.zone().0 };
+    for (time, tag) in [(&mut times.start, c::START_TIME), (&mut times.end, c::END_TIME)] {
+        if let Some(at) = data.text_of(tag).and_then(read_instant) {
+            *time = Time::date(time::day_of(at, &zone, view.version));
         }
+    }
+    if times.end.at <= times.start.at {
+        times.end = Time::date(times.start.at.date().saturating_add(Span::new().days(1)));
     }
     times
 }
@@ -427,6 +444,45 @@ fn inherit(event: &mut Component, master: &Component, data: &Element, view: &Vie
         let alarm = |part: &Component| part.is("VALARM");
         event.components.retain(|part| !alarm(part));
         event.components.extend(master.components.iter().filter(|part| alarm(part)).cloned());
+    }
+}
+
+/// What an instance has as the series had it follows the series: who renames all of them means
+/// also the one that was only moved. Phones from 16.0 on tell a series without its exceptions.
+pub(super) fn follow(series: &mut Series, old: &Component) {
+    let Some(new) = series.master().filter(|new| *new != old).cloned() else { return };
+    let new = &new;
+    let of = |event: &Component, names: &[&str]| {
+        let named = |line: &&Property| names.iter().any(|name| line.is(name));
+        event.properties.iter().filter(named).cloned().collect::<Vec<Property>>()
+    };
+    let alarms = |event: &Component| event.children("VALARM").cloned().collect::<Vec<_>>();
+    let changed: Vec<&[&str]> = INHERITED
+        .iter()
+        .chain(INHERITED_FROM_14_0)
+        .chain(INHERITED_FROM_14_1)
+        .map(|(_, names)| *names)
+        .filter(|names| of(old, names) != of(new, names))
+        .collect();
+    let ring = alarms(old) != alarms(new);
+    if changed.is_empty() && !ring {
+        return;
+    }
+    for event in series.calendar.children_mut("VEVENT").filter(|each| each.has("RECURRENCE-ID")) {
+        for names in &changed {
+            if of(event, names) != of(old, names) {
+                continue;
+            }
+            event.properties.retain(|line| !names.iter().any(|name| line.is(name)));
+            event.properties.extend(of(new, names));
+        }
+        if event.has("ATTENDEE") && !event.has("ORGANIZER") {
+            event.properties.extend(of(new, &["ORGANIZER"]));
+        }
+        if ring && alarms(event) == alarms(old) {
+            event.components.retain(|part| !part.is("VALARM"));
+            event.components.extend(alarms(new));
+        }
     }
 }
 

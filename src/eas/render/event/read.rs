@@ -47,7 +47,8 @@ pub(super) fn whole(
     };
     let mut zones = series.zones(view.zone);
     let master = series.master().ok_or(Malformed("there is no event in it"))?;
-    let old = Event::new(master, &zones);
+    let had_master = master.clone();
+    let old = Event::new(&had_master, &zones);
     let old_pattern = recurrence::pattern(&old);
     let shown = (age == Age::Known).then(|| old.busy());
     let had_start = old.start().filter(|_| age == Age::Known);
@@ -57,18 +58,29 @@ pub(super) fn whole(
     let uid = series.uid();
     let event = series.master_mut().ok_or(Malformed("there is no event in it"))?;
     set_times(event, &times, &zones);
-    let moved = had_start.is_some_and(|had| {
-        had.is_date() != times.start.is_date() || zones.instant(&had) != zones.instant(&times.start)
+    let moved = had_start.as_ref().is_some_and(|had| {
+        had.is_date() != times.start.is_date() || zones.instant(had) != zones.instant(&times.start)
     });
-    let other = recurrence::read(event, old_pattern.as_ref(), data, &zones, view, supported)?;
+    let zones_of = (&zones, &times.zone);
+    let other = recurrence::read(event, old_pattern.as_ref(), data, zones_of, view, supported)?;
     contents(event, data, (&uid, shown), &zones, view, supported);
+    // What becomes a day, or hours, counts as before, also where nothing in the text says so.
+    if let Some(shown) = shown.filter(|_| !data.has(c::BUSY_STATUS))
+        && had_start.as_ref().is_some_and(|had| had.is_date() != times.start.is_date())
+        && Event::new(event, &zones).busy() != shown
+    {
+        set_busy(event, shown);
+    }
     if let Some(at) = data.text_of(c::DT_STAMP).and_then(time::read_instant) {
         event.set_value("DTSTAMP", Some(&time::compact(at)));
     } else if age == Age::Known {
         event.set_value("DTSTAMP", Some(&time::compact(time::now(view))));
     }
     let begun_anew = moved || other;
-    exceptions::read(series, data, view, begun_anew)
+    if age == Age::Known {
+        exceptions::follow(series, &had_master);
+    }
+    exceptions::read(series, data, &times.zone, view, begun_anew)
 }
 
 /// DTSTART with DTEND or DURATION, which stay as they are where they say the same.
@@ -149,13 +161,18 @@ fn busy(
     };
     let free = matches!(busy, Busy::Free | Busy::Elsewhere);
     if busy != known {
-        event.set_value("X-MICROSOFT-CDO-BUSYSTATUS", Some(busy.name()));
-        event.set_value("TRANSP", Some(if free { "TRANSPARENT" } else { "OPAQUE" }));
+        set_busy(event, busy);
     } else if free && shown != Some(known) && !event.has("TRANSP") {
         // Whole days are free for us where nobody said anything, but busy for whoever reads the
         // text by the letter (RFC 5545 3.8.2.7); now somebody says it, and it is no echo.
         event.set_value("TRANSP", Some("TRANSPARENT"));
     }
+}
+
+fn set_busy(event: &mut Component, busy: Busy) {
+    let free = matches!(busy, Busy::Free | Busy::Elsewhere);
+    event.set_value("X-MICROSOFT-CDO-BUSYSTATUS", Some(busy.name()));
+    event.set_value("TRANSP", Some(if free { "TRANSPARENT" } else { "OPAQUE" }));
 }
 
 /// One alarm is the phone's; those that it was not shown stay.

@@ -131,12 +131,13 @@ pub fn read_pattern(
 }
 
 /// Reads Recurrence into the event, whose times are the new ones already. `true`: it is another
-/// series now, and the exceptions of the old one mean nothing.
+/// series now, and the exceptions of the old one mean nothing. Beside the zones of the text stands
+/// the phone's own, in which its days begin.
 pub(super) fn read(
     event: &mut Component,
     old: Option<&Pattern>,
     data: &Element,
-    zones: &Zones,
+    (zones, own): (&Zones, &TimeZone),
     view: &View<'_>,
     supported: &Supported,
 ) -> Result<bool, Malformed> {
@@ -153,7 +154,7 @@ pub(super) fn read(
     };
     let view_of = Event::new(event, zones);
     let Some(start) = view_of.start() else { return Ok(false) };
-    let zone = zones.zone_of(&start);
+    let zone = if start.is_date() { own.clone() } else { zones.zone_of(&start) };
     let mut pattern = read_pattern(element, &start, &zone, view.version)?;
     if let Some(old) = old {
         complete(&mut pattern, old);

@@ -75,6 +75,35 @@ fn the_series_goes_on_as_it_was() {
     assert_eq!(exceptions(&shown)[0].text_of(c::SUBJECT), Some("One"));
 }
 
+/// A phone from 16.0 on tells the series alone: the instance that was only moved kept its old
+/// name and place, and nobody new was invited to it.
+#[test]
+fn what_was_only_moved_follows_its_series() {
+    let moved = data(vec![
+        el(c::START_TIME, "20260603T140000Z"),
+        el(c::END_TIME, "20260603T150000Z"),
+        of(b::LOCATION, vec![el(b::DISPLAY_NAME, "Room 2")]),
+    ]);
+    let text = change(&daily(), "20260603T120000Z", Some(&moved));
+    let renamed = with(Version::V16_1, |view| {
+        let ben = of(c::ATTENDEE, vec![el(c::EMAIL, "ben@far.test"), el(c::NAME, "Ben")]);
+        let new = data(vec![
+            el(c::SUBJECT, "All"),
+            of(b::LOCATION, vec![el(b::DISPLAY_NAME, "Room 1")]),
+            el(c::REMINDER, "30"),
+            of(c::ATTENDEES, vec![ben]),
+        ]);
+        update(&text, &new, view, &Supported::Nothing).unwrap().text
+    });
+    let shown = shown_to(&renamed);
+    let found = exceptions(&shown)[0];
+    assert!(!found.has(c::SUBJECT) && !found.has(c::REMINDER), "{renamed}");
+    assert!(!found.has(c::ATTENDEES) && shown.has(c::ATTENDEES), "{renamed}");
+    assert_eq!(found.text_of(c::START_TIME), Some("20260603T140000Z"));
+    assert!(found.has(b::LOCATION), "its own place stays: {renamed}");
+    assert_eq!(renamed.matches("ORGANIZER").count(), 2, "{renamed}");
+}
+
 #[test]
 fn instances_of_days_are_dates() {
     let sent = data(vec![

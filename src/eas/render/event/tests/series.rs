@@ -344,6 +344,39 @@ fn exceptions_of_days() {
     });
 }
 
+/// Far east of the office a day begins when it is yesterday afternoon there: holidays from a phone
+/// in Tokyo lost the wrong days.
+#[test]
+fn exceptions_of_days_from_far_away() {
+    let sent = data(vec![
+        el(c::TIMEZONE, &blob("Asia/Tokyo")),
+        el(c::ALL_DAY_EVENT, "1"),
+        el(c::START_TIME, "20260531T150000Z"),
+        el(c::END_TIME, "20260601T150000Z"),
+        recurrence(&[(c::TYPE, "0"), (c::INTERVAL, "1"), (c::UNTIL, "20260630T150000Z")]),
+        of(
+            c::EXCEPTIONS,
+            vec![
+                off("20260601T150000Z"),
+                changed(
+                    "20260602T150000Z",
+                    vec![
+                        el(c::START_TIME, "20260603T150000Z"),
+                        el(c::END_TIME, "20260604T150000Z"),
+                    ],
+                ),
+            ],
+        ),
+    ]);
+    with(Version::V14_1, |view| {
+        let text = create(&sent, view).unwrap().text;
+        assert!(text.contains("EXDATE;VALUE=DATE:20260602"), "{text}");
+        assert!(text.contains("RECURRENCE-ID;VALUE=DATE:20260603"), "{text}");
+        assert!(text.contains("DTSTART;VALUE=DATE:20260604"), "{text}");
+        assert_eq!(rule(&text), "FREQ=DAILY;UNTIL=20260701");
+    });
+}
+
 #[test]
 fn a_day_within_a_series_of_hours() {
     for version in [Version::V12_1, Version::V14_1] {
