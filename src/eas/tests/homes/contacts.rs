@@ -58,12 +58,12 @@ fn pictures() -> [String; 3] {
     ["R0lGODlhAQABAAAAACw=".into(), "/9j/4AAQ".into(), format!("/9j/{}", "A".repeat(48 * 1024 - 4))]
 }
 
-fn knows(version: Version, tag: Tag) -> bool {
+pub(super) fn knows(version: Version, tag: Tag) -> bool {
     version >= Version::V14_0 || !LATER.contains(&tag)
 }
 
 /// Everything that a phone of a version may write, with the one or other value.
-fn elements(version: Version, which: usize) -> Vec<Element> {
+pub(super) fn elements(version: Version, which: usize) -> Vec<Element> {
     let texts = texts().into_iter().filter(|tag| knows(version, *tag));
     let mut all: Vec<Element> = texts.map(|tag| text(tag, &values(tag)[which])).collect();
     all.extend(DATES.map(|tag| text(tag, dates()[which])));
@@ -78,7 +78,7 @@ fn cases(version: Version) -> Vec<Case> {
     whole_and_single(|which| elements(version, which))
 }
 
-fn differences(case: &Case, shown: &Element, version: Version) -> Vec<String> {
+pub(super) fn differences(case: &Case, shown: &Element, version: Version) -> Vec<String> {
     let differ = |sent: &Element| match sent.tag {
         c::BODY | b::BODY => {
             let tag = if version == Version::V2_5 { c::BODY } else { b::BODY };

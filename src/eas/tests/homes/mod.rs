@@ -7,6 +7,7 @@
 //! section that says so.
 
 mod calendar;
+mod chance;
 mod contacts;
 mod mail;
 mod notes;

@@ -6,10 +6,10 @@ use tags::notes as n;
 /// LastModifiedDate is what the server says (MS-ASNOTE 2.2.2.4); it moves with every change.
 const SERVER_ONLY: [Tag; 1] = [n::LAST_MODIFIED_DATE];
 
-const NOTE_VERSIONS: [Version; 4] =
+pub(super) const NOTE_VERSIONS: [Version; 4] =
     [Version::V14_0, Version::V14_1, Version::V16_0, Version::V16_1];
 
-fn elements(version: Version, which: usize) -> Vec<Element> {
+pub(super) fn elements(version: Version, which: usize) -> Vec<Element> {
     let subject = ["Milk".into(), UGLY.into(), "ß🦀".repeat(120)];
     let class = ["IPM.StickyNote", "IPM.StickyNote.Žoë", "IPM.StickyNote"];
     vec![
@@ -24,7 +24,7 @@ fn cases(version: Version) -> Vec<Case> {
     whole_and_single(|which| elements(version, which))
 }
 
-fn differences(case: &Case, shown: &Element, _version: Version) -> Vec<String> {
+pub(super) fn differences(case: &Case, shown: &Element, _version: Version) -> Vec<String> {
     let differ = |sent: &Element| match sent.tag {
         b::BODY => differs(b::BODY, words(sent), shown.child(b::BODY).map(words)),
         tag => differs(tag, &flat(sent), shown.child(tag).map(flat).as_deref()),

@@ -10,7 +10,7 @@ const PARTS: [Tag; 2] = [k::CATEGORY, k::BODY];
 const SERVER_ONLY: [Tag; 3] = [k::BODY_SIZE, k::BODY_TRUNCATED, k::RTF];
 
 /// Elements and when they came (MS-ASTASK 2.2.2).
-fn knows(version: Version, tag: Tag) -> bool {
+pub(super) fn knows(version: Version, tag: Tag) -> bool {
     version
         >= match tag {
             k::ORDINAL_DATE | k::SUB_ORDINAL_DATE => Version::V12_0,
@@ -40,7 +40,7 @@ fn start(which: usize) -> Vec<Element> {
 }
 
 /// Every type of recurrence, with all that it may have (MS-ASTASK 2.2.2.20).
-fn recurrences(version: Version) -> Vec<Element> {
+pub(super) fn recurrences(version: Version) -> Vec<Element> {
     let plain: [&[(Tag, &str)]; 12] = [
         &[(k::TYPE, "0"), (k::INTERVAL, "3"), (k::OCCURRENCES, "10")],
         &[(k::TYPE, "0"), (k::INTERVAL, "999"), (k::UNTIL, "2028-06-30T00:00:00.000Z")],
@@ -98,7 +98,7 @@ fn recurrences(version: Version) -> Vec<Element> {
 }
 
 /// Values of everything else: each together with what belongs to it.
-fn parts(version: Version, which: usize) -> Vec<Vec<Element>> {
+pub(super) fn parts(version: Version, which: usize) -> Vec<Vec<Element>> {
     let subject = ["Write the report".into(), UGLY.into(), "ß🦀".repeat(120)];
     let sub = ["5555555".into(), UGLY.into(), "5".repeat(255)];
     let done = [("0", ""), ("1", "2026-05-02T10:11:12.000Z"), ("1", "1999-12-31T23:59:59.000Z")];
@@ -152,7 +152,7 @@ fn cases(version: Version) -> Vec<Case> {
     cases
 }
 
-fn differences(case: &Case, shown: &Element, version: Version) -> Vec<String> {
+pub(super) fn differences(case: &Case, shown: &Element, version: Version) -> Vec<String> {
     let differ = |sent: &Element| match sent.tag {
         k::BODY | b::BODY => {
             let tag = if version == Version::V2_5 { k::BODY } else { b::BODY };
