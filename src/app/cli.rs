@@ -9,6 +9,7 @@ use clap_complete::Shell;
 
 pub use devices::{Access, AccessArg, Device, ExceptionArg, Named, Policy, What, YesNo};
 
+use crate::base::limits::parse_size;
 use crate::discover::check::Override;
 
 /// Mail for a small office in one program and one directory.
@@ -222,15 +223,16 @@ Example:
         #[command(flatten)]
         password: PasswordSource,
     },
-    /// Change the name that others see, whether they find the account in the address list, or
-    /// the time zone.
+    /// Change the name that others see, whether they find the account in the address list, the
+    /// room for mail, the time zone, or who administers the server.
     #[command(group(ArgGroup::new("what").required(true).multiple(true)
-        .args(["name", "hidden", "time_zone"])))]
+        .args(["name", "hidden", "quota", "time_zone", "admin"])))]
     #[command(after_help = "\
 Examples:
   kontor user set ben@office.example --name 'Ben Brandt-Lang'
   kontor user set scanner@office.example --hidden yes
   kontor user set chris@office.example --time-zone Asia/Tokyo
+  kontor user set ben@office.example --quota 20G --admin yes
 
 Phones see names with their next search. What they have of times that name no zone stays as it
 is until it changes; kontor device resync brings it anew.")]
@@ -243,6 +245,12 @@ is until it changes; kontor device resync brings it anew.")]
         /// Keep it out of the address list; who types the whole address reaches it all the same.
         #[arg(long, value_name = "YES|NO")]
         hidden: Option<YesNo>,
+        /// How much mail the account may hold, such as 500M or 20G; 0 is no limit.
+        #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+        quota: Option<u64>,
+        /// Whether the account administers the server.
+        #[arg(long, value_name = "YES|NO")]
+        admin: Option<YesNo>,
         /// The zone of times that name none; `office` is the office's.
         #[arg(long, value_name = "ZONE")]
         time_zone: Option<String>,
@@ -474,6 +482,7 @@ mod tests {
             "kontor user set a@d.example --name N --hidden yes --json",
             "kontor user set a@d.example --hidden no",
             "kontor user set a@d.example --time-zone Europe/Berlin",
+            "kontor user set a@d.example --quota 2G --admin yes",
             "kontor user passwd a@d.example --password-stdin",
             "kontor user disable a@d.example",
             "kontor user enable a@d.example",

@@ -25,7 +25,7 @@ use cli::{
     Alias, Book, Check, CheckWhat, Cli, Command, Domain, Group, Import, Init, Queue, User, YesNo,
 };
 use config::Config;
-use control::{Door, Failure, Reply, Request};
+use control::{Door, Failure, Reply, Request, UserChange};
 use import::entries::EntryKind;
 use output::Terminal;
 
@@ -134,9 +134,11 @@ fn request(command: Command) -> Result<(Request, bool), Failure> {
             Request::UserAdd { email, name, admin, password: password::read(password)? }
         }
         Command::User(User::List(listing)) => return Ok((Request::UserList, listing.json)),
-        Command::User(User::Set { email, name, hidden, time_zone, listing }) => {
-            let hidden = hidden.map(|hidden| hidden == YesNo::Yes);
-            return Ok((Request::UserSet { email, name, hidden, time_zone }, listing.json));
+        Command::User(User::Set { email, name, hidden, quota, admin, time_zone, listing }) => {
+            let is_yes = |answer: Option<YesNo>| answer.map(|answer| answer == YesNo::Yes);
+            let (hidden, admin) = (is_yes(hidden), is_yes(admin));
+            let change = UserChange { name, hidden, quota, admin, time_zone };
+            return Ok((Request::UserSet { email, change }, listing.json));
         }
         Command::User(User::Passwd { email, password }) => {
             Request::UserPasswd { email, password: password::read(password)? }

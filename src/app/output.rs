@@ -79,15 +79,26 @@ fn as_text(reply: &Reply) -> String {
     match reply {
         Reply::Done(text) => format!("{text}\n"),
         Reply::Accounts(lines) => table(
-            &["E-mail", "Name", "Role", "State", "Address list", "Time zone", "Messages", "Size"],
+            &[
+                "E-mail",
+                "Name",
+                "Role",
+                "State",
+                "Address list",
+                "Time zone",
+                "Messages",
+                "Size",
+                "Quota",
+            ],
             lines.iter().map(|line| {
                 let role = if line.admin { "administrator" } else { "user" };
                 let state = if line.enabled { "enabled" } else { "disabled" };
+                let quota = line.quota.map_or_else(|| "-".into(), size);
                 let (count, size) = (line.messages.to_string(), size(line.bytes));
                 let (role, state) = (role.into(), state.into());
                 let (email, name) = (line.email.clone(), line.name.clone());
                 let zone = line.time_zone.clone().unwrap_or_else(|| "office".into());
-                vec![email, name, role, state, listed(line.hidden), zone, count, size]
+                vec![email, name, role, state, listed(line.hidden), zone, count, size, quota]
             }),
         ),
         Reply::Aliases(lines) => table(

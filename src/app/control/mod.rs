@@ -28,6 +28,18 @@ pub const SOCKET: &str = "kontor.sock";
 /// Names the office's address book where an account's address stands otherwise.
 pub const OFFICE: &str = "office";
 
+/// What is to be different about an account; `None` stays as it is.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct UserChange {
+    pub name: Option<String>,
+    pub hidden: Option<bool>,
+    /// Bytes; 0 is no limit.
+    pub quota: Option<u64>,
+    pub admin: Option<bool>,
+    /// [`OFFICE`] takes it back.
+    pub time_zone: Option<String>,
+}
+
 /// What can be asked. Passwords are in it, so it has no `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
@@ -49,10 +61,7 @@ pub enum Request {
     UserList,
     UserSet {
         email: String,
-        name: Option<String>,
-        hidden: Option<bool>,
-        /// [`OFFICE`] takes it back.
-        time_zone: Option<String>,
+        change: UserChange,
     },
     UserPasswd {
         email: String,

@@ -66,9 +66,7 @@ fn run(
             people::add_user(context, &email, name, admin, password, outlet)
         }
         Request::UserList => people::list_users(store),
-        Request::UserSet { email, name, hidden, time_zone } => {
-            people::set_user(store, &email, Listed { name, hidden }, time_zone)
-        }
+        Request::UserSet { email, change } => people::set_user(store, &email, change, outlet),
         Request::UserPasswd { email, password } => {
             people::set_password(store, &email, password, outlet)
         }

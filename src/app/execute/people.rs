@@ -1,7 +1,7 @@
 //! Accounts, aliases, groups, domains.
 
 use super::super::control::{
-    AccountLine, AliasLine, DomainLine, Failure, GroupLine, OFFICE, Outlet, Reply,
+    AccountLine, AliasLine, DomainLine, Failure, GroupLine, OFFICE, Outlet, Reply, UserChange,
 };
 use super::super::output::counted;
 use super::devices::wipes_at_stake;
@@ -146,20 +146,33 @@ fn account_line(read: &impl Read, account: Account) -> Result<AccountLine, Failu
     })
 }
 
-/// Changes an account's entry in the address list and its time zone, and answers with its line.
+/// Changes what is asked for of an account, all or nothing, and answers with its line.
 pub(super) fn set_user(
     store: &Store,
     email: &str,
-    listed: Listed,
-    time_zone: Option<String>,
+    change: UserChange,
+    outlet: &mut dyn Outlet,
 ) -> Result<Reply, Failure> {
+    let UserChange { name, hidden, quota, admin, time_zone } = change;
     let id = account_of(&store.read(), email)?.id;
     let account = store.write_blocking(move |tx| {
         if let Some(name) = time_zone.as_deref() {
             account::set_time_zone(tx, id, Some(name).filter(|name| *name != OFFICE))?;
         }
-        account::list_as(tx, id, listed)
+        account::list_as(tx, id, Listed { name, hidden })?;
+        account::update(tx, id, |row| {
+            row.admin = admin.unwrap_or(row.admin);
+            if let Some(quota) = quota {
+                row.quota = Some(quota).filter(|quota| *quota > 0);
+            }
+        })
     })?;
+    if admin == Some(false) {
+        let warning = no_administrator(store)?.trim_start();
+        if !warning.is_empty() {
+            outlet.progress(warning.into())?;
+        }
+    }
     Ok(Reply::Accounts(vec![account_line(&store.read(), account)?]))
 }
 
@@ -228,8 +241,8 @@ fn no_administrator(store: &Store) -> Result<&'static str, Failure> {
     Ok(match accounts.iter().any(|account| account.admin && account.enabled) {
         true => "",
         false => {
-            "\nwarning: nobody administers the server now; kontor user add --admin makes somebody \
-             who does."
+            "\nwarning: nobody administers the server now; kontor user set --admin yes makes \
+             somebody who does."
         }
     })
 }
