@@ -147,7 +147,7 @@ impl Game {
                     series.master_mut().unwrap().push(id.property("EXDATE"));
                 }
             }
-            6 | 7 | 8 => {
+            6..=8 => {
                 without(series.master_mut().unwrap(), false);
                 let zones = series.zones(&TimeZone::UTC);
                 let known = series.calendar.children("VEVENT").find(|event| is_it(event)).cloned();
