@@ -202,6 +202,11 @@ pub fn instant(zone: &str, at: DateTime) -> Timestamp {
     zone.to_ambiguous_timestamp(at).compatible().unwrap()
 }
 
+/// What the clock of a zone shows then, which it jumps over at some times.
+fn shown(zone: &str, at: DateTime) -> DateTime {
+    TimeZone::get(zone).unwrap().to_datetime(instant(zone, at))
+}
+
 pub fn words(dice: &mut Dice) -> String {
     let some = ["Lunch", "", UGLY, "a; b, c\\n", "Besprechung im Büro", "会議", "x=\"1\":2"];
     dice.of(&some).to_string()
@@ -356,7 +361,12 @@ impl Plan {
         // Where nothing is said the week begins on Monday, also where that is said.
         rule.first = rule.first.filter(|day| *day != 1 || first.is_some());
         let day = date(dice.number(2023..2029), dice.number(1..13), dice.number(1..29));
-        self.whole.start = rule.begin(day).to_datetime(time);
+        // A phone tells an instant, which is by no clock within the hour that one jumps over: the
+        // digits are those of after (RFC 5545 3.3.5), also on all days that follow.
+        self.whole.start = match self.days {
+            true => rule.begin(day).to_datetime(time),
+            false => shown(self.zone, rule.begin(day).to_datetime(time)),
+        };
         rule.end = match dice.number(0..3) {
             0 => End::Never,
             1 => End::Count(dice.number(1..30)),
