@@ -19,11 +19,12 @@ pub(super) fn cancel(stored: &Series, message: &Message, own: &Own, home: &TimeZ
     let mut series = stored.clone();
     let mut changed = false;
     if let Some(word) = new.master {
-        let newest = old.all().map(version).max();
-        if newest.is_some_and(|newest| version(word) < newest) {
+        if old.master.is_some_and(|known| version(word) < version(known)) {
             return Outcome::Nothing("what is there is newer");
         }
-        for event in series.calendar.children_mut("VEVENT").filter(|event| !is_cancelled(event)) {
+        // Who is asked to one instance of what was cancelled may get that invitation first.
+        let meant = |event: &&mut Component| !is_cancelled(event) && !asked_since(event, word);
+        for event in series.calendar.children_mut("VEVENT").filter(meant) {
             mark_cancelled(event, word, own);
             changed = true;
         }
@@ -88,6 +89,13 @@ fn cancel_instance(
         master.push(line);
     }
     true
+}
+
+/// Whether an instance was invited to after all of its series had been cancelled. By number and
+/// by date: some organizers count the versions of an instance on their own, and its higher number
+/// does not make it newer than the word about the whole.
+fn asked_since(event: &Component, word: &Component) -> bool {
+    event.has("RECURRENCE-ID") && sequence(event) >= sequence(word) && stamp(event) > stamp(word)
 }
 
 /// Whether a word is older than the series by number and by date: what has been told of the series

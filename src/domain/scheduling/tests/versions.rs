@@ -127,3 +127,35 @@ fn an_older_update_leaves_a_newer_instance() {
     series("20260801T110000Z");
     assert!(!office.text(office.ben).contains("SUMMARY:Moved"));
 }
+
+/// The whole series stayed in the calendar of somebody who was taken off it and asked to one
+/// instance, where the two mails came the other way round.
+#[test]
+fn an_invitation_to_one_instance_may_overtake_the_end_of_the_series() {
+    let office = Office::new();
+    let series = format!("SEQUENCE:0\r\nDTSTAMP:20260801T080000Z\r\n{SERIES_OF_DORA}");
+    from_dora(&office, "REQUEST", &series);
+    let instance = |number: u32, stamp: &str, day: &str| {
+        let lines = format!(
+            "SEQUENCE:{number}\r\nDTSTAMP:{stamp}\r\nRECURRENCE-ID:{day}T100000Z\r\n\
+             DTSTART:{day}T120000Z\r\nDTEND:{day}T130000Z\r\n"
+        );
+        from_dora(&office, "REQUEST", &lines)
+    };
+    let cancelled = || {
+        let series = office.event(office.ben).unwrap().2;
+        let events = series.calendar.children("VEVENT");
+        events.map(super::super::is_cancelled).collect::<Vec<_>>()
+    };
+    // Moved before the series ends; by a number that counts for the instance alone.
+    instance(7, "20260801T083000Z", "20260817");
+    instance(1, "20260801T100000Z", "20260824");
+    let word = "SEQUENCE:1\r\nDTSTAMP:20260801T090000Z\r\nSTATUS:CANCELLED\r\n";
+    assert!(matches!(from_dora(&office, "CANCEL", word)[..], [Done::Changed(..)]));
+    assert_eq!(cancelled(), [true, true, false]);
+    assert!(matches!(from_dora(&office, "CANCEL", word)[..], [Done::Nothing(_)]));
+    // What came late from before brings nothing back.
+    let update = format!("SEQUENCE:0\r\nDTSTAMP:20260801T084000Z\r\n{SERIES_OF_DORA}");
+    assert!(matches!(from_dora(&office, "REQUEST", &update)[..], [Done::Nothing(_)]));
+    assert_eq!(cancelled(), [true, true, false]);
+}
