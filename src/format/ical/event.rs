@@ -367,11 +367,14 @@ impl Busy {
 
 /// Whether times are the same moment of a series: dates by day, others by instant.
 pub fn same(zones: &Zones, a: &Time, b: &Time) -> bool {
+    let distance = a.at.duration_since(b.at).abs();
     match (&a.kind, &b.kind) {
         (TimeKind::Date, _) | (_, TimeKind::Date) => a.at.date() == b.at.date(),
-        (one, other) if one == other => a.at == b.at,
+        (one, other) if one == other && a.at == b.at => true,
+        // By one clock other digits are the same instant only within the hours that it jumps over.
+        (one, other) if one == other && distance.as_hours() > 2 => false,
         // No two clocks of the world are two days apart, and asking for zones takes longer.
-        _ if a.at.duration_since(b.at).abs().as_hours() > 48 => false,
+        _ if distance.as_hours() > 48 => false,
         _ => zones.instant(a) == zones.instant(b),
     }
 }

@@ -197,3 +197,34 @@ fn the_notes_of_one_survive_a_phone_that_shows_a_part_of_them() {
         assert_eq!(kept.text_of(b::DATA).map(str::trim), Some(html), "{again}");
     }
 }
+
+/// The clock jumps from 2:00 to 3:00: a desk tells the instance by the digits of the series,
+/// 2:30, and a phone by the instant, which is 3:30. Deleted on the phone it was still there.
+#[test]
+fn one_that_the_clock_jumps_over_is_the_same_to_all() {
+    let sent = data(vec![
+        el(c::TIMEZONE, &blob("Europe/Berlin")),
+        el(c::START_TIME, "20260320T013000Z"),
+        el(c::END_TIME, "20260320T020000Z"),
+        el(c::SUBJECT, "Night"),
+        of(c::RECURRENCE, vec![el(c::TYPE, "0"), el(c::INTERVAL, "1")]),
+    ]);
+    let text = with(Version::V16_1, |view| create(&sent, view)).unwrap().text;
+    let night = "20260329T013000Z";
+    let by_phone = change(&text, night, Some(&data(vec![el(c::SUBJECT, "Early")])));
+    let by_desk = by_phone.replace(
+        "RECURRENCE-ID;TZID=Europe/Berlin:20260329T033000",
+        "RECURRENCE-ID;TZID=Europe/Berlin:20260329T023000",
+    );
+    assert_ne!(by_desk, by_phone);
+    let shown = shown_to(&by_desk);
+    assert_eq!(exceptions(&shown)[0].text_of(b::INSTANCE_ID), Some(night));
+    let gone = change(&by_desk, night, None);
+    assert!(!gone.contains("Early"), "{gone}");
+    let gone = gone.replace(
+        "EXDATE;TZID=Europe/Berlin:20260329T033000",
+        "EXDATE;TZID=Europe/Berlin:20260329T023000",
+    );
+    let back = change(&gone, night, Some(&data(vec![el(c::SUBJECT, "Back")])));
+    assert!(!back.contains("EXDATE") && back.contains("Back"), "{back}");
+}
