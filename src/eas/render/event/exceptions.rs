@@ -354,7 +354,7 @@ fn changed(
     let mut event = match old {
         Some(mut old) => {
             if whole {
-                inherit(&mut old, master, data, view);
+                inherit(&mut old, master, data, (&zones, view));
             }
             old
         }
@@ -430,11 +430,22 @@ fn fresh(master: &Component, id: &Time, zones: &Zones) -> Component {
 
 /// Gives an instance what the series has now, but for what the phone says of it: that is read
 /// against what the instance had, which may be more than the phone's version can tell.
-fn inherit(event: &mut Component, master: &Component, data: &Element, view: &View<'_>) {
+fn inherit(
+    event: &mut Component,
+    master: &Component,
+    data: &Element,
+    (zones, view): (&Zones, &View<'_>),
+) {
+    // What the version has one number for is no difference to its phones, and not theirs to end.
+    let busy = |event: &Component| busy(Event::new(event, zones).busy(), view.version);
+    let as_busy = busy(event) == busy(master);
     let from = |version, groups| if view.version >= version { groups } else { &[][..] };
     let later = from(Version::V14_0, INHERITED_FROM_14_0);
     let latest = from(Version::V14_1, INHERITED_FROM_14_1);
-    let unsaid = |(tags, _): &&(&[Tag], &[&str])| tags.iter().all(|tag| !data.has(*tag));
+    let unsaid = |(tags, _): &&(&[Tag], &[&str])| {
+        let kept = as_busy && tags.contains(&c::BUSY_STATUS);
+        !kept && tags.iter().all(|tag| !data.has(*tag))
+    };
     let groups: Vec<_> = INHERITED.iter().chain(later).chain(latest).filter(unsaid).collect();
     let inherited =
         |line: &&Property| groups.iter().any(|(_, names)| names.iter().any(|name| line.is(name)));

@@ -228,3 +228,30 @@ fn one_that_the_clock_jumps_over_is_the_same_to_all() {
     let back = change(&gone, night, Some(&data(vec![el(c::SUBJECT, "Back")])));
     assert!(!back.contains("EXDATE") && back.contains("Back"), "{back}");
 }
+
+/// Before 16.0 who works elsewhere is free: such a phone leaves out of an instance what to it is
+/// as the series has it, and that made the colleague free for everybody.
+#[test]
+fn who_works_elsewhere_once_still_does_after_an_old_phone() {
+    let free = with(Version::V16_1, |view| {
+        let free = data(vec![el(c::BUSY_STATUS, "0")]);
+        update(&daily(), &free, view, &Supported::Nothing).unwrap().text
+    });
+    let away = change(&free, "20260603T120000Z", Some(&data(vec![el(c::BUSY_STATUS, "4")])));
+    let id = el(c::EXCEPTION_START_TIME, "20260603T120000Z");
+    let renamed = with(Version::V14_1, |view| {
+        let once = of(c::EXCEPTION, vec![id, el(c::SUBJECT, "Once")]);
+        let new = data(vec![
+            el(c::START_TIME, "20260601T120000Z"),
+            el(c::END_TIME, "20260601T130000Z"),
+            el(c::SUBJECT, "Daily"),
+            el(c::BUSY_STATUS, "0"),
+            of(c::EXCEPTIONS, vec![once]),
+        ]);
+        update(&away, &new, view, &Supported::Nothing).unwrap().text
+    });
+    let shown = shown_to(&renamed);
+    let found = exceptions(&shown)[0];
+    assert_eq!(found.text_of(c::SUBJECT), Some("Once"));
+    assert_eq!(found.text_of(c::BUSY_STATUS), Some("4"), "{renamed}");
+}
