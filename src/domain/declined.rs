@@ -113,8 +113,10 @@ pub fn remember_cancelled(
     event: &Series,
     home: &TimeZone,
 ) -> Result<()> {
-    let (uid, now) = (with_organizer(event), tx.now());
+    let (whole, now) = (with_organizer(event), tx.now());
     let Version { sequence, stamp, instances, until, .. } = version_of(event, home);
+    // All of it may be cancelled first, and later an instance that somebody was asked to since.
+    let uid = if instances.is_empty() { whole.clone() } else { of_instances(&whole) };
     let mut new = Declined {
         uid: cut(&uid).to_owned(),
         sequence,
@@ -123,19 +125,14 @@ pub fn remember_cancelled(
         about: instances,
         until: until.clamp(now + DAYS_MIN * DAY, now + DAYS_MAX * DAY),
     };
-    if let Some(old) = row(tx, account, &uid)? {
-        let older = new.stamp <= old.stamp;
-        match (old.about.is_empty(), new.about.is_empty()) {
-            (true, _) if older => return Ok(()),
-            (false, false) => {
-                let more = old.about.iter().filter(|at| !new.about.contains(at)).copied();
-                let more: Vec<UnixTime> = more.collect();
-                new.about.extend(more);
-                (new.sequence, new.stamp) =
-                    (new.sequence, new.stamp).max((old.sequence, old.stamp));
-            }
-            _ => {}
-        }
+    if row(tx, account, &whole)?.is_some_and(|old| new.stamp <= old.stamp) {
+        return Ok(());
+    }
+    if let Some(old) = row(tx, account, &uid)?.filter(|_| !new.about.is_empty()) {
+        let more = old.about.iter().filter(|at| !new.about.contains(at)).copied();
+        let more: Vec<UnixTime> = more.collect();
+        new.about.extend(more);
+        (new.sequence, new.stamp) = (new.sequence, new.stamp).max((old.sequence, old.stamp));
     }
     new.about.truncate(INSTANCES_MAX);
     let key = keys::declined(account, item::key(&uid));
@@ -151,12 +148,15 @@ pub fn cancelled(
     invitation: &Series,
     home: &TimeZone,
 ) -> Result<Option<Cancelled>> {
-    let Some(known) = row(read, account, &with_organizer(invitation))? else { return Ok(None) };
-    if version_of(invitation, home).stamp > known.stamp {
-        return Ok(None);
+    let whole = with_organizer(invitation);
+    let written = version_of(invitation, home).stamp;
+    for uid in [&whole, &of_instances(&whole)] {
+        if let Some(known) = row(read, account, uid)?.filter(|known| written <= known.stamp) {
+            let version = (known.sequence, known.stamp);
+            return Ok(Some(Cancelled { version, instances: known.about }));
+        }
     }
-    let version = (known.sequence, known.stamp);
-    Ok(Some(Cancelled { version, instances: known.about }))
+    Ok(None)
 }
 
 /// A UID that is one organizer's alone.
@@ -164,6 +164,11 @@ fn with_organizer(event: &Series) -> String {
     let organizer = event.master().and_then(|master| master.first("ORGANIZER"));
     let organizer = organizer.map(|line| scheduling::canonical(&ical::address(line)));
     format!("{}\n{}", organizer.unwrap_or_default(), event.uid())
+}
+
+/// Names what is remembered of single instances of it.
+fn of_instances(uid: &str) -> String {
+    format!("\n{uid}")
 }
 
 /// Forgets it: the event is back.

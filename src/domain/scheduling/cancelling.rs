@@ -23,7 +23,11 @@ pub(super) fn cancel(stored: &Series, message: &Message, own: &Own, home: &TimeZ
             return Outcome::Nothing("what is there is newer");
         }
         // Who is asked to one instance of what was cancelled may get that invitation first.
-        let meant = |event: &&mut Component| !is_cancelled(event) && !asked_since(event, word);
+        // And what is cancelled already may have been invited to again in between: the last word
+        // counts.
+        let meant = |event: &&mut Component| {
+            !asked_since(event, word) && (!is_cancelled(event) || version(event) < version(word))
+        };
         for event in series.calendar.children_mut("VEVENT").filter(meant) {
             mark_cancelled(event, word, own);
             changed = true;
@@ -62,7 +66,7 @@ fn cancel_instance(
     let out = old.without.contains_key(&key) && known.is_none();
     let newer = match (known, old.master) {
         // It may have been cancelled, come back, and been cancelled again: the last word counts.
-        (None, Some(master)) if out => is_marked_before(master, old, key, version(word)),
+        (None, Some(master)) if out => is_out_before(master, old, key, version(word)),
         (Some(known), master) => {
             is_newer(word, known) && !master.is_some_and(|it| outdated(word, it))
         }
@@ -104,11 +108,15 @@ fn outdated(word: &Component, master: &Component) -> bool {
     sequence(word) < sequence(master) && stamp(word) < stamp(master)
 }
 
-/// Whether an instance that is left out is so by an older word of the organizer.
-fn is_marked_before(master: &Component, view: &View<'_>, key: UnixTime, word: (u32, i64)) -> bool {
+/// Whether an instance that is left out is so by an older word of the organizer: a cancellation,
+/// or the text of the series.
+fn is_out_before(master: &Component, view: &View<'_>, key: UnixTime, word: (u32, i64)) -> bool {
     let here = |line: &&Property| Time::read_all(line).iter().any(|time| view.key(time) == key);
-    let lines = master.all("EXDATE").filter(here);
-    lines.filter_map(declining::cancelled).any(|said| said < word)
+    let mut lines = master.all("EXDATE").filter(here);
+    lines.any(|line| match declining::cancelled(line) {
+        Some(said) => said < word,
+        None => !declining::is_declined(line) && version(master) < word,
+    })
 }
 
 /// Leaves instances out of an invitation that were cancelled after it was written.

@@ -38,6 +38,11 @@ fn declined(line: &Property) -> Option<(u32, i64)> {
     version_in(line, DECLINED)
 }
 
+/// Whether a line is the attendee's own.
+pub(super) fn is_declined(line: &Property) -> bool {
+    line.param(DECLINED).is_some()
+}
+
 /// The version of the cancellation that a line stands for.
 pub(super) fn cancelled(line: &Property) -> Option<(u32, i64)> {
     version_in(line, CANCELLED)

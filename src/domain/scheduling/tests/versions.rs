@@ -159,3 +159,63 @@ fn an_invitation_to_one_instance_may_overtake_the_end_of_the_series() {
     assert!(matches!(from_dora(&office, "REQUEST", &update)[..], [Done::Nothing(_)]));
     assert_eq!(cancelled(), [true, true, false]);
 }
+
+/// Somebody is taken off a series, asked again, and taken off again: the invitation between that
+/// came last brought back what does not take place.
+#[test]
+fn of_two_cancellations_the_last_one_counts() {
+    let office = Office::new();
+    let invite = |stamp: &str| {
+        let lines = format!("SEQUENCE:1\r\nDTSTAMP:{stamp}\r\n{SERIES_OF_DORA}");
+        from_dora(&office, "REQUEST", &lines)
+    };
+    let cancel = |stamp: &str| {
+        let lines = format!("SEQUENCE:1\r\nDTSTAMP:{stamp}\r\nSTATUS:CANCELLED\r\n");
+        from_dora(&office, "CANCEL", &lines)
+    };
+    invite("20260801T080000Z");
+    cancel("20260801T081000Z");
+    cancel("20260801T083000Z");
+    assert!(matches!(invite("20260801T082000Z")[..], [Done::Nothing(_)]));
+    assert!(office.text(office.ben).contains("STATUS:CANCELLED"));
+    assert!(matches!(cancel("20260801T083000Z")[..], [Done::Nothing(_)]));
+    assert!(matches!(invite("20260801T084000Z")[..], [Done::Changed(..)]));
+}
+
+/// The series leaves an instance out, has it back, and it is cancelled; the text between came last.
+#[test]
+fn an_instance_left_out_before_may_be_cancelled_again() {
+    let office = Office::new();
+    let update = |stamp: &str, more: &str| {
+        let lines = format!("SEQUENCE:1\r\nDTSTAMP:{stamp}\r\n{SERIES_OF_DORA}{more}");
+        from_dora(&office, "REQUEST", &lines)
+    };
+    update("20260801T080000Z", "EXDATE:20260817T100000Z\r\n");
+    let word = "SEQUENCE:2\r\nDTSTAMP:20260801T100000Z\r\nSTATUS:CANCELLED\r\n\
+        RECURRENCE-ID:20260817T100000Z\r\nDTSTART:20260817T100000Z\r\n";
+    from_dora(&office, "CANCEL", word);
+    update("20260801T090000Z", "");
+    assert!(office.text(office.ben).contains("EXDATE"));
+    assert!(matches!(from_dora(&office, "CANCEL", word)[..], [Done::Nothing(_)]));
+}
+
+/// A series that was cancelled before anybody heard of it came back when an instance to which
+/// somebody was asked since had been cancelled too.
+#[test]
+fn a_cancelled_instance_does_not_make_the_series_forgotten() {
+    let office = Office::new();
+    let one = "RECURRENCE-ID:20260817T100000Z\r\nDTSTART:20260817T100000Z\r\n\
+        DTEND:20260817T110000Z\r\n";
+    let say = |method: &str, stamp: &str, lines: &str| {
+        let lines = format!("SEQUENCE:1\r\nDTSTAMP:{stamp}\r\n{lines}");
+        from_dora(&office, method, &lines)
+    };
+    say("CANCEL", "20260801T090000Z", "STATUS:CANCELLED\r\n");
+    say("CANCEL", "20260801T093000Z", &format!("STATUS:CANCELLED\r\n{one}"));
+    for (stamp, what) in [("20260801T080000Z", SERIES_OF_DORA), ("20260801T091000Z", one)] {
+        assert_eq!(say("REQUEST", stamp, what), [Done::Nothing("it was cancelled")]);
+    }
+    // Asked to all of it again, but for the instance.
+    say("REQUEST", "20260801T092000Z", SERIES_OF_DORA);
+    assert!(office.text(office.ben).contains("EXDATE"));
+}
