@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Whether `name` can be run; otherwise says that the test is skipped. With
-/// `KONTOR_TEST_STRICT` set (as `make test` does after installing) a missing program fails.
+/// Whether `name` can be run; otherwise says that the test is skipped, or, with
+/// `KONTOR_TEST_STRICT` set, fails.
 pub fn installed(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     if std::env::split_paths(&path).any(|dir| dir.join(name).is_file()) {
