@@ -264,22 +264,24 @@ pub type Shown = (bool, u32);
 /// How a device shows a message that it holds. `None` where its states disagree by another's
 /// change, of which nobody knows yet whether the device has heard: the answer may be lost.
 pub fn shown(read: &impl Read, sync: SyncId, uid: u32) -> store::Result<Option<Shown>> {
-    let headers = sync.headers(read)?;
-    let mut all = Vec::with_capacity(headers.len());
-    for header in &headers {
+    let (mut all, mut behind_own) = (Vec::new(), Vec::new());
+    for header in &sync.headers(read)? {
         let sets = sync.sets(read, header)?;
         // Where it is not held, the device is not: it has named the message.
-        if sets.held.contains(uid) {
-            let look = sets.looks.get(&uid).copied().unwrap_or(0);
-            all.push((sets.read.contains(uid), look));
+        if !sets.held.contains(uid) {
+            continue;
+        }
+        let look = sets.looks.get(&uid).copied().unwrap_or(0);
+        let shown = (sets.read.contains(uid), look);
+        all.push(shown);
+        if header.applied.changed.iter().any(|change| change.uid == uid) {
+            behind_own.push(shown);
         }
     }
-    // Its own change it shows either way.
-    let own = headers
-        .last()
-        .is_some_and(|newest| newest.applied.changed.iter().any(|change| change.uid == uid));
-    let now = all.last().copied();
-    Ok(now.filter(|now| own || all.iter().all(|shown| shown == now)))
+    // Its own change it shows either way, but not what each answer to it told of others since.
+    let possible = if behind_own.is_empty() { all } else { behind_own };
+    let now = possible.last().copied();
+    Ok(now.filter(|now| possible.iter().all(|shown| shown == now)))
 }
 
 /// Notes that a device holds a message and shows it in this way, which need not be as it is.

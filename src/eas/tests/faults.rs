@@ -233,6 +233,28 @@ async fn what_others_changed_beside_a_phones_own_flag_survives_a_lost_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_comes_late_a_second_time_does_not_say_what_a_moved_message_looks_like() {
+    let office = Office::new();
+    office.deliver("a", 0);
+    let mut phone = settled(&office, Version::V14_1, &[INBOX, ARCHIVE]).await;
+    let request = phone.request(INBOX, 10, 0, &[mark_read("1:1", true)]);
+    let answer = phone.call(Command::Sync, Some(&request)).await.unwrap().unwrap();
+    phone.take(INBOX, &answer);
+    let shown = phone.folders.get_mut(INBOX).unwrap().items.get_mut("1:1").unwrap();
+    shown.children.retain(|child| child.tag != e::READ);
+    shown.children.push(text(e::READ, "1"));
+    // On its way twice, and the second time it is answered with what others did since.
+    office.flag(1, Flags::SEEN, false);
+    phone.call(Command::Sync, Some(&request)).await.unwrap();
+    let moved = phone.move_items(&[("1:1", INBOX, ARCHIVE)]).await;
+    phone.moved(INBOX, ARCHIVE, &moved[0]);
+    for folder in [INBOX, ARCHIVE] {
+        phone.settle(folder, 10, 0).await;
+    }
+    assert_eq!(phone.folders[ARCHIVE].items["6:1"].text_of(e::READ), Some("0"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_folder_delete_remembers_the_folders_below() {
     let office = Office::new();
     let mut phone = settled(&office, Version::V14_1, &[]).await;
