@@ -221,22 +221,13 @@ impl<'m, 'g> Mover<'m, 'g> {
         Ok(known.map(|uid| (to, *uid)))
     }
 
-    /// Whether an item that is not here any more lies where it is to go, whoever moved it. The
-    /// device then has it there and not here, by our answer, and its Sync says nothing of that;
-    /// unless a Sync has told it already what is there, when a second one would appear.
+    /// Whether an item that is not here any more lies where it is to go, whoever moved it.
     fn moved_before(&mut self, from: MailboxId, uid: Uid, to: MailboxId) -> domain::Result<Moved> {
         let Some(id) = self.gone_from(from, uid)? else { return Ok(Err(BAD_SOURCE)) };
         let place = self.tx.whereabouts(self.account, id)?;
         let Some(place) = place.filter(|place| place.mailbox == to) else {
             return Ok(Err(BAD_SOURCE));
         };
-        let sync = self.state_of(to);
-        if let Some(header) = sync.newest(self.tx)?
-            && sync.sets(self.tx, &header)?.held.contains(place.uid.0)
-        {
-            return Ok(Err(BAD_SOURCE));
-        }
-        self.left.entry(from).or_default().push(uid);
         let arrival = Arrival { from: from.number, old: uid.0, uid: place.uid.0 };
         self.came_before.entry(to).or_default().push(arrival);
         Ok(Ok((to, place.uid)))
